@@ -1,0 +1,58 @@
+"""Pictures for people: the weights in colour, and labelled sheets of panels."""
+
+import colorsys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from PIL import Image, ImageDraw, ImageFont
+
+GOLDEN = 0.618033988749895
+
+
+def palette(num_templates: int) -> UInt8[ndarray, "K 3"]:
+    """One colour per template; neighbours in the list differ as much as they can."""
+    hsv = ((k * GOLDEN % 1.0, 0.55 + 0.4 * (k % 2), 0.95 - 0.3 * (k // 2 % 2)) for k in range(num_templates))
+    return np.array([[round(255 * c) for c in colorsys.hsv_to_rgb(*colour)] for colour in hsv], np.uint8)
+
+
+def weights_in_colour(weights: Float[ndarray, "K H W"]) -> UInt8[ndarray, "3 H W"]:
+    """A as a picture: each template's colour, mixed by its share."""
+    colours = palette(len(weights)).astype(np.float32)
+    return (
+        np.einsum(  # type: ignore[no-any-return]
+            "khw,kc->chw", weights, colours
+        )
+        .round()
+        .astype(np.uint8)
+    )
+
+
+class Panel(NamedTuple):
+    """One picture of a sheet."""
+
+    label: str
+    picture: UInt8[ndarray, "_ _ 3"]
+
+
+def sheet(rows: Sequence[Sequence[Panel]], panel_px: int) -> Image.Image:
+    """Rows of panels, each scaled into a square of panel_px under its label."""
+    label_px, gap_px = max(panel_px // 14, 14), 8
+    font = ImageFont.load_default(size=label_px * 0.7)
+    step_x, step_y = panel_px + gap_px, panel_px + label_px + gap_px
+    page = Image.new("RGB", (gap_px + step_x * max(map(len, rows)), gap_px + step_y * len(rows)), "white")
+    draw = ImageDraw.Draw(page)
+    for y, row in enumerate(rows):
+        for x, panel in enumerate(row):
+            corner = gap_px + x * step_x, gap_px + y * step_y
+            draw.text(corner, panel.label, fill="black", font=font)
+            picture = Image.fromarray(panel.picture)
+            scale = panel_px / max(picture.size)
+            size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
+            page.paste(
+                picture.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST),
+                (corner[0], corner[1] + label_px),
+            )
+    return page
