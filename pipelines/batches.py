@@ -1,0 +1,78 @@
+"""The stream of training batches: numbers -> crops -> Ray Data -> Batch on the worker."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import ceil
+from typing import Any
+
+import numpy as np
+import ray.data
+import torch
+from numpy import ndarray
+from ray.data import DataIterator, Dataset, TaskPoolStrategy
+from ray.data.collate_fn import NumpyBatchCollateFn
+
+from magic.batch import Batch
+from pipelines.config import CropConfig
+from pipelines.crops import draw_batch
+from pipelines.sources import Source
+
+TASK_BYTES = 64_000_000  # crops made by one task: enough to hide what a task costs, little to wait for
+
+
+def batch_dataset(content: Source, style: Source, config: CropConfig, *, first: int, count: int) -> Dataset:
+    """Training batches number first, first+1, ... as a dataset of one row each.
+
+    A row depends on its number alone, so neither the number of tasks nor a restart changes any crop, and a
+    resumed run begins at the batch after its checkpoint.
+
+    Args:
+        content: content pictures.
+        style: style pictures.
+        config: sizes and seed.
+        first: number of the first batch.
+        count: how many batches.
+    """
+    row_bytes = 3 * config.patch_px**2 * config.batch_size * (config.num_templates + 2)
+    rows_per_task = max(min(TASK_BYTES // row_bytes, 64), 1)
+    num_tasks = ceil(count / rows_per_task)
+    sources = ray.put((content, style))
+
+    def crop_batches(tasks: dict[str, ndarray]) -> Iterator[dict[str, Any]]:
+        # each picture is fetched once per task, not once per crop: that costs as much as a hundred crops
+        content, style = ((len(source), lru_cache(config.pool_pictures)(source.get)) for source in ray.get(sources))
+        for task in tasks["id"].tolist():
+            for number in range(task * rows_per_task, min((task + 1) * rows_per_task, count)):
+                batch = draw_batch(content, style, first + number, config)
+                yield {name: array[None] for name, array in batch.items()} | {"number": np.array([first + number])}
+
+    tasks = ray.data.range(num_tasks, override_num_blocks=num_tasks)
+    return tasks.map_batches(crop_batches, batch_size=None, compute=TaskPoolStrategy(config.data_workers))
+
+
+def keep_order() -> None:
+    """Make Ray Data deal rows out in the order of their numbers; call before a dataset is made.
+
+    Blocks of one row each (their size limit is passed by any row) are dealt to training workers in turn, so
+    that worker r of N gets rows r, r+N, ... With larger blocks a worker would get runs of rows, and a resumed
+    run would skip some and repeat others.
+    """
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.target_max_block_size = 1
+    context.enable_progress_bars = False
+
+
+def read_batches(stream: DataIterator) -> Iterator[tuple[int, Batch]]:
+    """Batches with their numbers, made ready while the step before them runs."""
+    for row in stream.iter_torch_batches(batch_size=1, prefetch_batches=2, collate_fn=_OneBatch()):
+        yield int(row.pop("number")[0]), Batch(**row)
+
+
+class _OneBatch(NumpyBatchCollateFn):  # type: ignore[misc]
+    """A row of arrays to tensors without the row's own axis."""
+
+    def __call__(self, batch: dict[str, ndarray]) -> dict[str, torch.Tensor]:
+        single = {name: array[0] for name, array in batch.items() if name != "number"}
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in single.items()}
+        return tensors | {"number": torch.from_numpy(np.array(batch["number"]))}

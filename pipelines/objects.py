@@ -1,0 +1,83 @@
+"""Whole objects on any storage: written so that a reader sees all of one or nothing."""
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from fsspec.core import url_to_fs
+
+
+def join(url: str, *parts: str) -> str:
+    """A URL below another."""
+    return "/".join([url.rstrip("/"), *parts])
+
+
+def absolute(url: str) -> str:
+    """A local path made absolute, so that other processes find it; other URLs as they are."""
+    return url if "://" in url or "::" in url else str(Path(url).absolute())
+
+
+def write_object(url: str, data: bytes) -> None:
+    """Write an object in one piece. Object stores do; on a local disk a finished file takes the name's place."""
+    fs, path = url_to_fs(url)
+    fs.makedirs(fs._parent(path), exist_ok=True)
+    if "file" not in fs.protocol:
+        fs.pipe_file(path, data)
+        return
+    unfinished = Path(f"{path}.{uuid.uuid4().hex}.partial")
+    try:
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_object(url: str) -> bytes | None:
+    """An object's bytes, or None where there is none."""
+    fs, path = url_to_fs(url)
+    try:
+        return fs.cat_file(path)  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return None
+
+
+def write_json(url: str, value: Any) -> None:
+    """Write a value as JSON."""
+    write_object(url, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
+
+
+def read_json(url: str) -> Any:
+    """The value of a JSON object, or None where there is none."""
+    data = read_object(url)
+    return None if data is None else json.loads(data)
+
+
+def claim(url: str, job: dict[str, Any], what: str) -> None:
+    """Make a folder this job's, or find that it is.
+
+    The job's description is written to job.json in the folder; running the same job again finds it there.
+
+    Raises:
+        ValueError: if the folder holds another job's work, or anything else.
+    """
+    note = join(url, "job.json")
+    job = json.loads(json.dumps(job))
+    there = read_json(note)
+    if there is None:
+        fs, path = url_to_fs(url)
+        if fs.exists(path) and fs.ls(path):
+            raise ValueError(f"expected {what} to be new or this job's own, got other files in {url}; choose another")
+        write_json(note, job)
+    elif there != job:
+        raise ValueError(
+            f"expected {what} to be new or this job's own, got a job in {url} that differs in "
+            f"{', '.join(_differences(there, job))}; choose another, or give the same settings"
+        )
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = sorted(old.keys() | new.keys())
+        return [d for key in names for d in _differences(old.get(key), new.get(key), f"{name}{key}.")]
+    return [] if old == new else [name.rstrip(".")]

@@ -1,0 +1,149 @@
+"""A source of pictures: surveyed once, then at hand in every process of the cluster."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import ray
+from fsspec.core import url_to_fs
+from jaxtyping import UInt8
+from numpy import ndarray
+from tqdm import tqdm
+
+from magic.config import require
+from pipelines.config import SourceConfig
+from pipelines.images import UNREADABLE, decode, list_pictures, read_bytes
+
+log = logging.getLogger(__name__)
+IN_FLIGHT = 64
+CACHED_PICTURES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class PictureInfo:
+    """What is known of one picture of a source."""
+
+    url: str
+    sha256: str
+    """Digest of the file."""
+    height: int
+    """In pixels, after scaling."""
+    width: int
+    """In pixels, after scaling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The readable pictures of a source, in a fixed order, each held or to be fetched."""
+
+    config: SourceConfig
+    pictures: tuple[PictureInfo, ...]
+    held: tuple[Any, ...]
+    """For each picture the object reference of its pixels, or None where it is decoded on demand."""
+    skipped: tuple[tuple[str, str], ...]
+    """URL and reason of every picture that cannot be used."""
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def get(self, number: int) -> UInt8[ndarray, "H W 3"]:
+        """The pixels of a picture."""
+        ref = self.held[number]
+        if ref is not None:
+            return ray.get(ref)  # type: ignore[no-any-return]
+        return _fetch(self.pictures[number].url, self.config)
+
+    @property
+    def digest(self) -> str:
+        """One digest of all usable pictures and of their scale."""
+        parts = [repr(self.config.scale), *(picture.sha256 for picture in self.pictures)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """For manifests: where the pictures came from and what exactly they were."""
+        return {
+            "urls": list(self.config.urls),
+            "scale": self.config.scale,
+            "digest": self.digest,
+            "pictures": [asdict(picture) for picture in self.pictures],
+            "skipped": [{"url": url, "reason": reason} for url, reason in self.skipped],
+        }
+
+
+def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:
+    """Read every picture of a source once: check it, digest it and hold it while there is room.
+
+    Ray tasks do the reading, except of memory://, which only this process can see. Unreadable and small
+    pictures are logged by name, counted and skipped.
+
+    Args:
+        config: where they are.
+        min_side_px: shortest side that is of use, after scaling.
+        name: what the source is for, in messages.
+
+    Raises:
+        ValueError: if a URL leads to nothing, or no picture is left.
+    """
+    urls = list_pictures(config.urls)
+    pictures, held, skipped, room = [], [], [], config.hold_megabytes * 1_000_000
+    bar = tqdm(total=len(urls), desc=f"reading {name} pictures", unit="picture", disable=len(urls) < 50)
+    for url, (found, pixels) in _examined(urls, config, min_side_px):
+        bar.update()
+        if isinstance(found, str):
+            log.warning("%s: skipped %s: %s", name, url, found)
+            skipped.append((url, found))
+            continue
+        room -= 3 * found.height * found.width
+        pictures.append(found)
+        held.append(pixels if room >= 0 else None)
+    bar.close()
+    if skipped:
+        log.warning("%s: %d of %d pictures skipped", name, len(skipped), len(urls))
+    first = f"; the first: {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
+    require(bool(pictures), f"a usable {name} picture among {len(urls)}", "none", "give other pictures" + first)
+    in_memory = [p.url for p, ref in zip(pictures, held, strict=True) if ref is None and _only_here(p.url)]
+    require(not in_memory, "room to hold all memory:// pictures", f"{len(in_memory)} too many", "raise hold-megabytes")
+    return Source(config, tuple(pictures), tuple(held), tuple(skipped))
+
+
+def _examined(urls: list[str], config: SourceConfig, min_side_px: int) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Each URL with what _examine found and a reference to the pixels."""
+    elsewhere = []
+    for url in urls:
+        if _only_here(url):
+            found, pixels = _examine(url, config, min_side_px)
+            yield url, (found, None if pixels is None else ray.put(pixels))
+        else:
+            elsewhere.append(url)
+    examine = ray.remote(num_returns=2)(_examine)
+    for start in range(0, len(elsewhere), IN_FLIGHT):
+        some = elsewhere[start : start + IN_FLIGHT]
+        refs = [examine.remote(url, config, min_side_px) for url in some]
+        for url, (found, pixels) in zip(some, refs, strict=True):
+            yield url, (ray.get(found), pixels)
+
+
+def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[PictureInfo | str, ndarray | None]:
+    """A picture's description and pixels, or why it cannot be used."""
+    try:
+        data = read_bytes(url)
+        pixels = decode(data, scale=config.scale, max_megapixels=config.max_megapixels)
+    except UNREADABLE as error:
+        return f"{type(error).__name__}: {str(error) or 'unreadable'}", None
+    height, width, _ = pixels.shape
+    if min(height, width) < min_side_px:
+        return f"too small: {width}x{height}, needs {min_side_px} pixels on each side", None
+    return PictureInfo(url, hashlib.sha256(data).hexdigest(), height, width), pixels
+
+
+@lru_cache(maxsize=CACHED_PICTURES)
+def _fetch(url: str, config: SourceConfig) -> ndarray:
+    return decode(read_bytes(url), scale=config.scale, max_megapixels=config.max_megapixels)
+
+
+def _only_here(url: str) -> bool:
+    """Whether a URL is of a storage that lives in this process."""
+    return "memory" in url_to_fs(url)[0].protocol
