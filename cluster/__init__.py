@@ -1,0 +1,1 @@
+"""Where it runs: Ray, MLflow tracking and the model registry."""

@@ -1,0 +1,83 @@
+"""The only place that starts or joins Ray."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+
+from cluster.config import ClusterConfig
+
+log = logging.getLogger(__name__)
+MIN_LOGICAL_CPUS = 4  # one machine with two cores still has to hold a trainer, its readers and a controller
+OBJECT_STORE_FRACTION = 0.15
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "60",  # a starved stage fails in a minute, not in half an hour
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+}
+
+
+@contextmanager
+def ray_session(config: ClusterConfig) -> Iterator[None]:
+    """Join the cluster that config names, or start one on this machine and end it afterwards.
+
+    Within a process that is connected already, this changes nothing.
+
+    Raises:
+        ValueError: if there is no cluster at the address.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    address = config.address or os.environ.get("RAY_ADDRESS")
+    try:
+        if address:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            _start_here()
+    except ConnectionError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"expected a Ray cluster at {address}, got: {reason}; start it or leave it out") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def require_cpus(needed: float, purpose: str) -> None:
+    """Refuse a job that the cluster could never start, instead of letting it wait for ever.
+
+    Raises:
+        ValueError: if the whole cluster has fewer CPUs than that.
+    """
+    there = ray.cluster_resources().get("CPU", 0)
+    if there < needed:
+        raise ValueError(f"expected {needed:g} CPUs for {purpose}, got {there:g}; ask for fewer workers")
+
+
+def count_gpus() -> int:
+    """How many GPUs the cluster has."""
+    return int(ray.cluster_resources().get("GPU", 0))
+
+
+def _start_here() -> None:
+    # the sockets below this folder allow about 40 characters of it
+    folder = os.environ.get("RAY_TMPDIR") or str(Path(tempfile.gettempdir()) / "ray")
+    cpus = os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    ray.init(
+        num_cpus=max(cpus, MIN_LOGICAL_CPUS),
+        object_store_memory=int(min(memory * OBJECT_STORE_FRACTION, 8e9)),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _temp_dir=folder,
+    )

@@ -1,0 +1,86 @@
+"""MLflow runs: parameters, metrics and pictures of one training."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+from mlflow.exceptions import MlflowException
+from numpy import ndarray
+
+from cluster.config import ClusterConfig
+
+EXPERIMENT = "magic"
+
+
+def tracking_uri(config: ClusterConfig) -> str:
+    """The store that config, the environment or the default names."""
+    return config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
+
+
+def open_store(config: ClusterConfig) -> MlflowClient:
+    """A client of the store. Creates a missing database: do it once, before several processes use it.
+
+    Raises:
+        ValueError: if the store cannot be reached.
+    """
+    uri = tracking_uri(config)
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    try:
+        client = MlflowClient(uri, registry_uri=uri)
+        client.search_experiments(max_results=1)
+    except MlflowException as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"expected an MLflow store at {uri}, got: {reason}; check the address") from error
+    return client
+
+
+def start_run(client: MlflowClient, config: ClusterConfig, name: str, params: Mapping[str, Any]) -> str:
+    """A new run with its parameters; returns its id."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        local = tracking_uri(config).startswith("sqlite:")
+        artifacts = config.artifacts or ("mlruns" if local else None)
+        if artifacts and "://" not in artifacts:
+            artifacts = Path(artifacts).absolute().as_uri()
+        experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+    else:
+        experiment_id = experiment.experiment_id
+    run_id: str = client.create_run(experiment_id, run_name=name).info.run_id
+    client.log_batch(run_id, params=[Param(key, str(value)[:6000]) for key, value in flatten(params).items()])
+    return run_id
+
+
+class RunLog:
+    """Writes to a run that exists, from any process. Metrics go out in the background."""
+
+    def __init__(self, uri: str, run_id: str) -> None:
+        self.client = MlflowClient(uri)
+        self.run_id = run_id
+
+    def metrics(self, values: Mapping[str, float], *, step: int, time_ms: int) -> None:
+        """Numbers of one step."""
+        entries = [Metric(key, value, time_ms, step) for key, value in values.items()]
+        self.client.log_batch(self.run_id, metrics=entries, synchronous=False)
+
+    def picture(self, picture: ndarray, name: str) -> None:
+        """A picture [H W 3], uint8, as an artifact of that name."""
+        self.client.log_image(self.run_id, picture, artifact_file=name)
+
+    def close(self) -> None:
+        """Wait until everything is written."""
+        mlflow.flush_async_logging()
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
