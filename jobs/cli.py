@@ -1,0 +1,88 @@
+"""The command line `magic`."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import tyro
+from tyro._errors import InstantiationFailure, ParseErrorEvent, on_parse_error
+from tyro.conf import subcommand
+from tyro.extras import subcommand_type_from_defaults
+
+from jobs.config import PosterConfig, TrainConfig
+from jobs.recipes import RECIPES
+
+DESCRIPTION = """Paint a picture with pieces of other pictures, at any size.
+
+First train a generator from a recipe; it goes to the model registry. Then render posters with it:
+
+    magic train demo
+    magic poster --model models:/magic-demo@current --content photo.jpg --out out/poster --width 3000
+
+Running a command again goes on where it stopped. Set MAGIC_DEBUG=1 to see the whole traceback of an error."""
+
+TRAIN = "Train a generator from a recipe and register it."
+POSTER = "Render a poster of any size with a registered generator."
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def parse(args: Sequence[str] | None = None) -> TrainConfig | PosterConfig:
+    """The job that the arguments describe. Ends the process for --help and for arguments it does not know.
+
+    Raises:
+        ValueError: for a value that is out of its range.
+    """
+    recipes = subcommand_type_from_defaults(
+        {name: recipe for name, (_, recipe) in RECIPES.items()},
+        {name: purpose for name, (purpose, _) in RECIPES.items()},
+        prefix_names=False,
+    )
+    jobs: Any = (
+        Annotated[recipes, subcommand("train", description=TRAIN)]
+        | Annotated[PosterConfig, subcommand("poster", description=POSTER)]
+    )
+    with on_parse_error(_one_line):
+        job: TrainConfig | PosterConfig = tyro.cli(jobs, prog="magic", description=DESCRIPTION, args=args)
+    return job
+
+
+def _one_line(event: ParseErrorEvent) -> None:
+    """Take a bad value over from tyro, which would draw a box around it and name inner parts of its own."""
+    if isinstance(event, InstantiationFailure):
+        option = f"{event.argument.lowered.name_or_flags[-1]}: " if event.argument else ""
+        raise ValueError(f"{option}{event.message}")
+
+
+def run(job: TrainConfig | PosterConfig) -> None:
+    """Do a job. Imports what it needs only now, so that --help is instant."""
+    if isinstance(job, TrainConfig):
+        from jobs.train import train
+
+        train(job)
+    else:
+        from jobs.poster import poster
+
+        poster(job)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Parse, run, and turn what a user can mend into one line; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    debug = os.environ.get("MAGIC_DEBUG")
+    try:
+        run(parse(args))
+    except ValueError as error:
+        if debug:
+            raise
+        print(f"magic: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("magic: stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

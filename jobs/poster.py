@@ -1,0 +1,198 @@
+"""`magic poster`: a registered model and a content picture -> tiles on many workers -> one picture."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow import MlflowClient
+from PIL import Image
+
+from cluster import registry, tracking
+from cluster.ray_session import count_gpus, ray_session, require_cpus
+from jobs.config import PosterConfig
+from magic.checkpoint import Packed, read_generator, unpack_generator
+from magic.config import require
+from magic.memory import MemorySet
+from magic.norm import Moments
+from magic.render import Net, Scene, plan_canvas, plan_grid
+from magic.sheets import Panel, sheet
+from pipelines.config import SourceConfig
+from pipelines.export import encode_png, export_png
+from pipelines.images import UNREADABLE, decode, list_pictures, read_bytes
+from pipelines.objects import absolute, claim, join, write_json, write_object
+from pipelines.poster import PosterStore
+from pipelines.sources import Source, survey
+from pipelines.tiles import PosterTask, num_sweeps, paint
+
+SHEET_PANEL_PX = 480
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A generator and how it was trained."""
+
+    packed: Packed
+    recipe: dict[str, Any]
+    uri: str
+
+
+def poster(config: PosterConfig) -> str | None:
+    """Render a poster, or what is missing of it; returns its URL, or None for a dry run.
+
+    Raises:
+        ValueError: for an unknown model, sources without pictures, a tile that does not fit the model, or an
+            output folder that belongs to another job.
+        RuntimeError: if tiles keep failing; the rest is done and kept.
+    """
+    model = find_model(config)
+    with ray_session(config.cluster):
+        style = find_style(config, model)
+        task, content_digest = plan_task(config, model, style)
+        gpus = count_gpus()
+        num_workers = config.workers or gpus or max((os.cpu_count() or 1) // config.threads, 1)
+        print(describe_plan(config, task, model, num_workers))
+        if config.dry_run:
+            return None
+        require_cpus(config.threads, "a render worker")
+        job = describe_job(config, task, model, style, content_digest)
+        claim(task.store.url, job, "the poster's folder (--out)")
+        task.store.create(("collage", "output") + (("weights",) if task.with_weights else ()))
+        statistics = paint(task, num_workers=num_workers, use_gpu=gpus > 0)
+        return deliver(config, task, job, style, statistics)
+
+
+def find_model(config: PosterConfig) -> Model:
+    """The generator and its recipe, from the registry or from a folder."""
+    if config.model.startswith(registry.PREFIX):
+        client: MlflowClient = tracking.open_store(config.cluster)
+        version = registry.find(client, config.model)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = registry.download(version, Path(scratch), tracking.tracking_uri(config.cluster))
+            return _read_model(folder, version.uri)
+    return _read_model(Path(config.model), str(Path(config.model).absolute()))
+
+
+def _read_model(folder: Path, uri: str) -> Model:
+    packed = read_generator(folder)
+    recipe = folder / "recipe.json"
+    return Model(packed, json.loads(recipe.read_text()) if recipe.is_file() else {}, uri)
+
+
+def find_style(config: PosterConfig, model: Model) -> Source:
+    """The style pictures: those asked for, or those of the training."""
+    trained = model.recipe.get("style", {})
+    urls = config.style or tuple(trained.get("urls", ()))
+    scale = config.style_scale or float(trained.get("scale", 1.0))
+    return survey(SourceConfig(urls=urls, scale=scale), min_side_px=1, name="style")
+
+
+def plan_task(config: PosterConfig, model: Model, style: Source) -> tuple[PosterTask, str]:
+    """Canvas, tiles and memory set; and the digest of the content's file."""
+    generator = unpack_generator(model.packed)
+    content, digest = load_content(config)
+    canvas = plan_canvas(generator, *content.shape[:2])
+    grid = plan_grid(generator, canvas, config.tile)
+    k = config.templates or int(model.recipe.get("crops", {}).get("num_templates", 8))
+    memory = MemorySet.draw([style.get(number) for number in range(len(style))], k, config.seed)
+    store = PosterStore(absolute(config.out), grid)
+    scene = Scene(content, memory, canvas)
+    return PosterTask(model.packed, scene, grid, store, "weights" in config.also, config.threads), digest
+
+
+def load_content(config: PosterConfig) -> tuple[np.ndarray, str]:
+    """The content picture at the poster's size, and the digest of its file."""
+    urls = list_pictures([config.content])
+    require(len(urls) == 1, "one content picture", f"{len(urls)} at {config.content}", "name one of them")
+    try:
+        data = read_bytes(urls[0])
+        pixels = decode(data)
+    except UNREADABLE as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"expected a picture at {config.content}, got: {reason}; choose another") from error
+    if config.width is not None:
+        height = max(round(pixels.shape[0] * config.width / pixels.shape[1]), 1)
+        resized = Image.fromarray(pixels).resize((config.width, height), Image.Resampling.LANCZOS)
+        pixels = np.array(resized)
+    return pixels, hashlib.sha256(data).hexdigest()
+
+
+def describe_plan(config: PosterConfig, task: PosterTask, model: Model, num_workers: int) -> str:
+    """What will be done, for people."""
+    canvas, grid, sweeps = task.scene.canvas, task.grid, num_sweeps(task)
+    pixels = canvas.height * canvas.width
+    stored_mb = pixels * (12 + 3 + 3 * task.with_weights) / 1e6
+    read = grid[0].read
+    lines = [
+        f"poster {canvas.poster_width} x {canvas.poster_height} px; folder {task.store.url}",
+        f"  model    {model.uri} ({model.packed.digest[:12]}), K = {len(task.scene.memory.templates)}",
+        f"  canvas   {canvas.width} x {canvas.height} px: a bleed of {canvas.bleed_before} px before the poster",
+        f"  tiles    {grid.columns} x {grid.rows} = {len(grid)} of {grid.core_px} px, each read {read.width} x "
+        f"{read.height} px (halo {grid.halo.before} and {grid.halo.behind})",
+        f"  sweeps   {sweeps['mixing']} for the mixing network, {sweeps['refiner']} for the refiner, then one "
+        "rendering of each",
+        f"  store    at most {stored_mb:.0f} MB before compression",
+        f"  workers  {num_workers}",
+    ]
+    return "\n".join(lines)
+
+
+def describe_job(
+    config: PosterConfig, task: PosterTask, model: Model, style: Source, content_digest: str
+) -> dict[str, Any]:
+    """What decides the poster's bytes."""
+    canvas = task.scene.canvas
+    return {
+        "kind": "poster",
+        "model": {"uri": model.uri, "digest": model.packed.digest},
+        "content": {"url": config.content, "digest": content_digest},
+        "style": style.describe(),
+        "templates": [template._asdict() for template in task.scene.memory.templates],
+        "seed": config.seed,
+        "size": [canvas.poster_width, canvas.poster_height],
+        "tile": config.tile,
+        "threads": config.threads,
+        "with_weights": task.with_weights,
+    }
+
+
+def deliver(
+    config: PosterConfig,
+    task: PosterTask,
+    job: dict[str, Any],
+    style: Source,
+    statistics: dict[Net, list[Moments]],
+) -> str:
+    """Stitch the tiles into pictures and write the manifest."""
+    store, canvas = task.store, task.scene.canvas
+    names = {"output": "poster.png"} | {extra: f"{extra}.png" for extra in config.also}
+    for array, file in names.items():
+        export_png(store, array, canvas, join(store.url, file))
+    if config.sheet:
+        write_object(join(store.url, "sheet.png"), encode_png(make_sheet(task, style)))
+    digest = hashlib.sha256()
+    for moments in (m for net in statistics.values() for m in net):
+        digest.update(moments.mean.tobytes() + moments.m2.tobytes())
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "ray", "zarr", "numpy")}
+    manifest = {**job, "statistics_digest": digest.hexdigest(), "versions": versions, "files": sorted(names.values())}
+    write_json(join(store.url, "manifest.json"), manifest)
+    target = join(store.url, "poster.png")
+    print(f"wrote {target}")
+    return target
+
+
+def make_sheet(task: PosterTask, style: Source) -> Image.Image:
+    """Content, poster, collage and weights over the style pictures."""
+    canvas, store = task.scene.canvas, task.store
+    top = [Panel("content", task.scene.content), Panel("poster", store.picture("output", canvas))]
+    top.append(Panel("collage", store.picture("collage", canvas)))
+    if task.with_weights:
+        top.append(Panel("which template is where", store.picture("weights", canvas)))
+    pieces = [Panel(f"style: {style.pictures[i].url.rsplit('/', 1)[-1]}", style.get(i)) for i in range(len(style))]
+    rows = [top] + [pieces[i : i + len(top)] for i in range(0, min(len(pieces), 3 * len(top)), len(top))]
+    return sheet(rows, SHEET_PANEL_PX)

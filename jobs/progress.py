@@ -1,0 +1,49 @@
+"""A progress bar in the driver for work that happens in another process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from tqdm import tqdm
+
+
+@ray.remote(num_cpus=0)
+class Board:
+    """Holds the newest position and note."""
+
+    def __init__(self) -> None:
+        self.latest: tuple[int, str] = (0, "")
+
+    def put(self, position: int, note: str) -> None:
+        self.latest = (position, note)
+
+    def get(self) -> tuple[int, str]:
+        return self.latest
+
+
+@contextmanager
+def watched(title: str, total: int, start: int, unit: str) -> Iterator[Any]:
+    """A board to write to from anywhere, shown as a bar until the block ends."""
+    board: Any = Board.remote()  # type: ignore[attr-defined]
+    done = threading.Event()
+    with tqdm(desc=title, total=total, initial=start, unit=unit) as bar:
+
+        def show() -> None:
+            position, note = ray.get(board.get.remote())
+            bar.set_postfix_str(note, refresh=False)
+            bar.update(max(position - bar.n, 0))
+
+        def follow() -> None:
+            while not done.wait(1.0):
+                show()
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield board
+            show()
+        finally:
+            done.set()
+            thread.join()

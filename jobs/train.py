@@ -1,0 +1,158 @@
+"""`magic train`: pictures on storage -> Ray Data -> Ray Train -> a version in the model registry."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from ray.data import Dataset
+from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from cluster import registry, tracking
+from cluster.ray_session import count_gpus, ray_session, require_cpus
+from cluster.registry import ModelVersion
+from jobs.config import TrainConfig
+from jobs.progress import watched
+from jobs.training_loop import Job, training_loop
+from pipelines.batches import batch_dataset, keep_order
+from pipelines.objects import absolute, claim, join, read_json, write_json
+from pipelines.sources import Source, survey
+
+log = logging.getLogger(__name__)
+
+# what may change between two runs of one job
+FREE = {"steps", "workers", "max_failures", "checkpoint_every", "log_every", "sheet_every"}
+FREE |= {"out", "alias", "cluster", "dry_run"}
+KEPT_CHECKPOINTS = 3
+
+
+def train(config: TrainConfig) -> ModelVersion | None:
+    """Train, or go on training, and register the generator; with dry_run only print the plan.
+
+    Raises:
+        ValueError: for sources without pictures, an unreachable store, too small a cluster, or a run folder that
+            belongs to another job.
+    """
+    folder = join(absolute(config.out), config.name)
+    with ray_session(config.cluster):
+        content = survey(config.content, min_side_px=config.crops.patch_px, name="content")
+        style = survey(config.style, min_side_px=config.crops.patch_px, name="style")
+        print(plan(config, content, style, folder))
+        if config.dry_run:
+            return None
+        require_cpus(config.workers + 1, f"{config.workers} training workers and the readers")
+        recipe = describe(config, content, style)
+        claim(folder, recipe, "the run's folder (--out, --name)")
+        client = tracking.open_store(config.cluster)
+        run_id = attach(client, config, folder, recipe)
+        if latest_step(folder) < config.steps:
+            fit(config, content, style, folder, run_id, recipe)
+        return publish(client, config, folder, run_id)
+
+
+def plan(config: TrainConfig, content: Source, style: Source, folder: str) -> str:
+    """What will be done, for people."""
+    crops, done = config.crops, latest_step(folder)
+    lines = [
+        f"train {config.name}: {config.steps} steps, {done} of them done; folder {folder}",
+        f"  content  {len(content)} pictures, {len(content.skipped)} skipped",
+        f"  style    {len(style)} pictures, {len(style.skipped)} skipped",
+        f"  batch    {config.workers} x {crops.batch_size} patches of {crops.patch_px} px, K = {crops.num_templates}",
+        f"  model    {config.generator.channels} channels, depth {config.generator.depth}",
+        f"  MLflow   {tracking.tracking_uri(config.cluster)}",
+    ]
+    return "\n".join(lines)
+
+
+def describe(config: TrainConfig, content: Source, style: Source) -> dict[str, Any]:
+    """The recipe as it is kept beside the model: settings that shape it, and what the pictures were."""
+    settings = {key: value for key, value in asdict(config).items() if key not in FREE}
+    settings = json.loads(json.dumps(settings))
+    return {**settings, "content": content.describe(), "style": style.describe()}
+
+
+def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: dict[str, Any]) -> str:
+    """The id of this job's MLflow run: the one it began, or a new one."""
+    note = join(folder, "mlflow.json")
+    known = read_json(note)
+    if known is not None:
+        return str(known["run_id"])
+    shown = {k: v for k, v in recipe.items() if k not in ("content", "style")}
+    for name in ("content", "style"):
+        shown[name] = {k: recipe[name][k] for k in ("urls", "scale", "digest")}
+        shown[name]["pictures"] = len(recipe[name]["pictures"])
+    run_id = tracking.start_run(client, config.cluster, config.name, shown)
+    client.log_dict(run_id, recipe, "recipe.json")
+    write_json(note, {"run_id": run_id})
+    return run_id
+
+
+def latest_step(folder: str) -> int:
+    """Steps of the newest checkpoint in a run's folder, 0 where there is none."""
+    try:
+        result = Result.from_path(folder)
+    except RuntimeError:  # no run yet
+        return 0
+    return int(result.metrics["step"]) if result.metrics else 0
+
+
+def fit(config: TrainConfig, content: Source, style: Source, folder: str, run_id: str, recipe: dict[str, Any]) -> None:
+    """Run Ray Train from the newest checkpoint to the last step."""
+    use_gpu = count_gpus() >= config.workers
+    start = latest_step(folder)
+    with watched(f"training {config.name}", config.steps, start, "step") as board:
+        job = Job(config, content, style, tracking.tracking_uri(config.cluster), run_id, recipe, board)
+        trainer = TorchTrainer(
+            training_loop,
+            train_loop_config={"job": job},
+            scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=use_gpu),
+            run_config=RunConfig(
+                name=config.name,
+                storage_path=absolute(config.out),
+                failure_config=FailureConfig(max_failures=config.max_failures),
+                checkpoint_config=CheckpointConfig(num_to_keep=KEPT_CHECKPOINTS),
+            ),
+            datasets={"train": _stream(config, content, style, folder)},
+        )
+        trainer.fit()
+
+
+def _stream(config: TrainConfig, content: Source, style: Source, folder: str) -> Callable[[], Dataset]:
+    """What Ray Train calls at every start of the workers: the batches from the newest checkpoint on."""
+    workers = config.workers
+
+    def stream() -> Dataset:
+        keep_order()
+        step = latest_step(folder)
+        count = (config.steps - step) * workers
+        return batch_dataset(content, style, config.crops, first=step * workers, count=count)
+
+    return stream
+
+
+def publish(client: MlflowClient, config: TrainConfig, folder: str, run_id: str) -> ModelVersion:
+    """Register the newest checkpoint's generator, once."""
+    note = join(folder, f"registered-{config.steps}.json")
+    known = read_json(note)
+    if known is not None:
+        version = ModelVersion(**known)
+    else:
+        checkpoint = Result.from_path(folder).checkpoint
+        with checkpoint.as_directory() as saved, tempfile.TemporaryDirectory() as scratch:
+            for file in ("generator.safetensors", "generator.json", "recipe.json"):
+                (Path(scratch) / file).write_bytes((Path(saved) / file).read_bytes())
+            recipe = json.loads((Path(saved) / "recipe.json").read_text())
+            tags = {f"{name}_digest": recipe[name]["digest"] for name in ("content", "style")}
+            tags["steps"] = str(config.steps)
+            version = registry.register(
+                client, Path(scratch), name=config.name, alias=config.alias, run_id=run_id, tags=tags
+            )
+        client.set_terminated(run_id)
+        write_json(note, asdict(version))
+    print(f"registered {version.uri} as models:/{config.name}@{config.alias}")
+    return version

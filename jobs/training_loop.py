@@ -1,0 +1,166 @@
+"""What every training worker runs."""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray.train
+import torch
+from ray.train import Checkpoint
+from ray.train.torch import get_device, prepare_model
+from torch import Tensor
+
+from cluster.tracking import RunLog
+from jobs.config import TrainConfig
+from magic.batch import Batch, from_uint8, to_uint8
+from magic.checkpoint import load_state, save_state
+from magic.sheets import Panel, sheet, weights_in_colour
+from magic.step import TrainState, new_state, plain, train_step
+from pipelines.batches import read_batches
+from pipelines.crops import draw_batch
+from pipelines.sources import Source
+
+VALIDATION_BATCH = 1 << 40  # no training gets there
+SHEET_ROWS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is told."""
+
+    config: TrainConfig
+    content: Source
+    style: Source
+    tracking_uri: str
+    run_id: str
+    recipe: dict[str, Any]
+    board: Any
+    """Where rank 0 writes how far it is."""
+
+
+def training_loop(settings: dict[str, Job]) -> None:
+    """Steps from the newest checkpoint to the last, logged and checkpointed by rank 0."""
+    job = settings["job"]
+    config = job.config
+    context = ray.train.get_context()
+    rank, workers = context.get_world_rank(), context.get_world_size()
+    state = start_state(config, context.get_local_world_size())
+    meter = Meter()
+    with ExitStack() as stack:
+        log = None
+        if rank == 0:
+            log = RunLog(job.tracking_uri, job.run_id)
+            stack.callback(log.close)
+        batches = meter.timed(read_batches(ray.train.get_dataset_shard("train")))
+        for number, batch in batches:
+            assert number // workers == state.step, f"batch {number} for step {state.step} of {workers} workers"
+            meter.add(train_step(state, batch), len(batch.content))
+            last = state.step == config.steps
+            if log and (last or state.step % config.log_every == 0):
+                report(meter, log, job.board, state.step, workers)
+            if log and (last or state.step % config.sheet_every == 0):
+                log.picture(sample_sheet(state, job), f"sheets/step-{state.step:08d}.png")
+            if last or state.step % config.checkpoint_every == 0:
+                checkpoint(state, job.recipe, rank)
+    assert state.step == config.steps, f"the batches ended at step {state.step} of {config.steps}"
+
+
+def start_state(config: TrainConfig, workers_here: int) -> TrainState:
+    """Fresh networks, or those of the newest checkpoint."""
+    device = get_device()
+    if device.type == "cpu":
+        torch.set_num_threads(max((torch.multiprocessing.cpu_count()) // workers_here, 1))
+    torch.manual_seed(config.crops.seed)
+    state = new_state(
+        config.generator, config.discriminator, config.losses, config.optimizer, device=device, wrap=prepare_model
+    )
+    newest = ray.train.get_checkpoint()
+    if newest is not None:
+        with newest.as_directory() as folder:
+            load_state(Path(folder), state)
+    return state
+
+
+def checkpoint(state: TrainState, recipe: dict[str, Any], rank: int) -> None:
+    """Rank 0 saves; all ranks wait for one another."""
+    metrics = {"step": state.step}
+    with tempfile.TemporaryDirectory() as scratch:
+        saved = None
+        if rank == 0:
+            save_state(Path(scratch), state)
+            (Path(scratch) / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
+            saved = Checkpoint.from_directory(scratch)
+        ray.train.report(metrics, checkpoint=saved, checkpoint_dir_name=f"step-{state.step:08d}")
+
+
+def sample_sheet(state: TrainState, job: Job) -> np.ndarray:
+    """Content, collage, output and weights of a fixed batch that training never sees."""
+    content, style = job.content, job.style
+    arrays = draw_batch((len(content), content.get), (len(style), style.get), VALIDATION_BATCH, job.config.crops)
+    batch = Batch(**{name: torch.from_numpy(array[:SHEET_ROWS]) for name, array in arrays.items()})
+    batch = batch.to(state.device)
+    with torch.inference_mode(), state.autocast():
+        made = plain(state.generator)(from_uint8(batch.content), from_uint8(batch.templates))
+    columns = {
+        "content": batch.content,
+        "collage": to_uint8(made.collage),
+        "output": to_uint8(made.image),
+        "weights": torch.stack([torch.from_numpy(weights_in_colour(a.cpu().numpy())) for a in made.weights]),
+        "a template": batch.templates[:, 0],
+    }
+    rows = [
+        [Panel(name, pixels[row].permute(1, 2, 0).cpu().numpy()) for name, pixels in columns.items()]
+        for row in range(len(batch.content))
+    ]
+    return np.asarray(sheet(rows, max(job.config.crops.patch_px, 128)))
+
+
+def report(meter: "Meter", log: RunLog, board: Any, step: int, workers: int) -> None:
+    """Write what the meter gathered since the last time."""
+    values = meter.take(workers)
+    log.metrics(values, step=step, time_ms=int(time.time() * 1000))
+    note = f"generator {values['loss/generator']:.3f}, discriminator {values['loss/discriminator']:.3f}"
+    board.put.remote(step, note)
+
+
+@dataclass
+class Meter:
+    """Means of the loss terms and shares of time between two log entries."""
+
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    steps: int = 0
+    patches: int = 0
+    waited_s: float = 0.0
+    since: float = field(default_factory=time.perf_counter)
+
+    def timed(self, batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
+        """The same batches; the time spent waiting for them is noted."""
+        while True:
+            start = time.perf_counter()
+            item = next(batches, None)
+            self.waited_s += time.perf_counter() - start
+            if item is None:
+                return
+            yield item
+
+    def add(self, terms: dict[str, Tensor], patches: int) -> None:
+        """One step's loss terms; nothing waits for the device here."""
+        self.sums = {name: self.sums.get(name, 0) + term for name, term in terms.items()}
+        self.steps += 1
+        self.patches += patches
+
+    def take(self, workers: int) -> dict[str, float]:
+        """Means, and rates over all workers; begins anew."""
+        values = {name: float(total) / self.steps for name, total in self.sums.items()}
+        elapsed_s = time.perf_counter() - self.since
+        values["throughput/steps_per_s"] = self.steps / elapsed_s
+        values["throughput/patches_per_s"] = self.patches * workers / elapsed_s
+        values["time/data_wait_share"] = self.waited_s / elapsed_s
+        self.__init__()  # type: ignore[misc]
+        return values
