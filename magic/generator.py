@@ -11,12 +11,14 @@ from magic.norm import Stages, complete
 from magic.tiles import Halo
 from magic.unet import UNet
 
+MAX_CORRECTION = 0.25  # 32 of 256 levels: room for seams and shading, none for another palette
+
 
 class Collage(NamedTuple):
     """What a generator makes."""
 
     image: Float[Tensor, "B 3 H W"]
-    """I, the refined output, in [-1, 1] up to small overshoots."""
+    """I, the refined output, in [-1, 1], plus at most MAX_CORRECTION where the refiner corrects."""
     collage: Float[Tensor, "B 3 H W"]
     """I_M = sum_k A_k M_k, in [-1, 1]."""
     weights: Float[Tensor, "B K H W"]
@@ -71,7 +73,8 @@ class MagicGenerator(nn.Module):
 
     def finish(self, collage: Float[Tensor, "B 3 H W"], painted: Tensor) -> Float[Tensor, "B 3 H W"]:
         """The output I from the collage and what the refiner painted."""
-        return collage + painted.float() if self.config.refine == "correct" else painted.float().tanh()
+        bounded = painted.float().tanh()
+        return collage + MAX_CORRECTION * bounded if self.config.refine == "correct" else bounded
 
     @property
     def halo(self) -> Halo:

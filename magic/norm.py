@@ -69,6 +69,8 @@ class InstanceNorm(nn.Module):
     def forward(self, x: Float[Tensor, "N C h w"], given: Moments | None) -> Float[Tensor, "N C h w"]:
         """Normalise x by given statistics, or by its own where none are given."""
         if given is None:
+            if x.shape[2] * x.shape[3] == 1:  # its own mean: nothing deviates (torch refuses it)
+                return self.bias[:, None, None].to(x.dtype).expand_as(x)
             return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
         mean = torch.from_numpy(given.mean).to(x.device)
         rstd = torch.from_numpy(1 / np.sqrt(given.variance + self.eps)).to(x.device)

@@ -104,7 +104,7 @@ class TileRenderer:
         return measure(reached, tile.core.within(tile.read).shrunk(factor))
 
     @torch.inference_mode()
-    def mix(self, tile: Tile, statistics: Sequence[Moments]) -> tuple[Float[ndarray, "3 h w"], Float[ndarray, "K h w"]]:
+    def mix(self, tile: Tile, statistics: Sequence[Moments]) -> tuple[Float[ndarray, "3 y x"], Float[ndarray, "K y x"]]:
         """I_M and A over the tile's core."""
         logits = complete(self._mix(tile.read), statistics)
         rows, columns = tile.core.within(tile.read).slices
@@ -115,7 +115,7 @@ class TileRenderer:
     @torch.inference_mode()
     def refine(
         self, tile: Tile, statistics: Sequence[Moments], collage: Float[ndarray, "3 h w"]
-    ) -> Float[ndarray, "3 h w"]:
+    ) -> Float[ndarray, "3 y x"]:
         """I over the tile's core, from I_M over tile.read."""
         painted = complete(self._refine(tile.read, collage), statistics)
         image = self.generator.finish(torch.from_numpy(collage)[None].to(self.device), painted)

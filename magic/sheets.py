@@ -21,13 +21,8 @@ def palette(num_templates: int) -> UInt8[ndarray, "K 3"]:
 def weights_in_colour(weights: Float[ndarray, "K H W"]) -> UInt8[ndarray, "3 H W"]:
     """A as a picture: each template's colour, mixed by its share."""
     colours = palette(len(weights)).astype(np.float32)
-    return (
-        np.einsum(  # type: ignore[no-any-return]
-            "khw,kc->chw", weights, colours
-        )
-        .round()
-        .astype(np.uint8)
-    )
+    mixed: UInt8[ndarray, "3 H W"] = np.einsum("khw,kc->chw", weights, colours).round().astype(np.uint8)
+    return mixed
 
 
 class Panel(NamedTuple):

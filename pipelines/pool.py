@@ -65,7 +65,7 @@ class WorkerPool:
             try:
                 result = ray.get(ref)
             except RayError as error:
-                self._recover(worker, task, error, waiting)
+                task = self._recover(worker, task, error, waiting)
                 attempts[task] += 1
                 log.warning("tile %d failed (%d of %d): %s", task, attempts[task], self._max_attempts, _brief(error))
                 if attempts[task] >= self._max_attempts:
@@ -122,15 +122,19 @@ class WorkerPool:
             self._ready.append(_Worker(actor))
         return None, None
 
-    def _recover(self, worker: _Worker, task: int, error: RayError, waiting: deque[int]) -> None:
-        """Put back what a failure lost: the task itself or, with a dead worker, all that it held."""
+    def _recover(self, worker: _Worker, task: int, error: RayError, waiting: deque[int]) -> int:
+        """Put back what a failure lost: the task itself or, with a dead worker, all that it held.
+
+        Returns the task to blame: a dead worker was at the oldest of its tasks.
+        """
         if isinstance(error, RayTaskError) and not isinstance(error, RayActorError):
             worker.queue = deque(item for item in worker.queue if item[1] != task)
             waiting.appendleft(task)
-            return
+            return task
         waiting.extendleft(held for _, held in reversed(worker.queue))
         self._ready.remove(worker)
         ray.kill(worker.actor)
+        return worker.queue[0][1]
 
 
 def _brief(error: Exception) -> str:

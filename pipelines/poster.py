@@ -29,6 +29,7 @@ from pipelines.objects import join, read_object, write_object
 
 DTYPES = {"collage": "float32", "output": "uint8", "weights": "uint8"}
 CHUNK_PX = 512
+ARRAY_CONFIG: Any = {"write_empty_chunks": True}  # a black tile is done too: it must show in the listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,6 @@ class PosterStore:
                     chunks=(3, chunk, chunk),
                     shards=(3, core, core),
                     compressors=ZstdCodec(level=1),
-                    config={"write_empty_chunks": True},  # a black tile is done too: it must show in the listing
                 )
 
     def write(self, name: str, core: Box, pixels: ndarray) -> None:
@@ -115,7 +115,7 @@ class PosterStore:
         return join(self.url, "tiles.zarr")
 
     def _array(self, name: str) -> Any:
-        return zarr.open_array(join(self._tiles, name), mode="r+")
+        return zarr.open_array(join(self._tiles, name), mode="r+").with_config(ARRAY_CONFIG)
 
     def _statistics(self, net: Net, number: int) -> str:
         return join(self.url, "statistics", f"{net}-{number:02d}.safetensors")

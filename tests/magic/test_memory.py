@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magic.memory import MemorySet, Template, mirrored, window
+from magic.tiles import Box
+from tests.conftest import textured
+
+RNG = np.random.default_rng(0)
+STYLES = [textured(RNG, 20, 30), textured(RNG, 33, 17)]
+
+
+@given(st.integers(2, 20), st.integers(0, 19))
+def test_mirroring_is_reflection_padding(length, pad):
+    pad = min(pad, length - 1)
+    assert mirrored(-pad, length + pad, length).tolist() == np.pad(np.arange(length), pad, "reflect").tolist()
+
+
+@given(st.integers(1, 9), st.integers(-50, 50))
+def test_mirroring_goes_on_for_ever(length, start):
+    period = max(2 * length - 2, 1)
+    assert mirrored(start, start + 9, length).tolist() == mirrored(start + period, start + period + 9, length).tolist()
+    assert set(mirrored(-100, 100, length).tolist()) == set(range(length))
+
+
+@given(st.integers(-60, 60), st.integers(-60, 60), st.integers(1, 40), st.integers(1, 40))
+def test_a_window_is_the_same_wherever_it_is_cut_from(top, left, height, width):
+    memory = MemorySet.draw(STYLES, 3, seed=1)
+    box = Box(top, left, top + height, left + width)
+    around = Box(top - 7, left - 5, top + height + 3, left + width + 9)
+    rows, columns = box.within(around).slices
+    assert np.array_equal(memory.window(box), memory.window(around)[:, rows, columns])
+
+
+def test_a_template_without_move_is_the_picture():
+    memory = MemorySet(STYLES, (Template(0, 0, 0), Template(0, 0, 0, flip=True)))
+    plain, flipped = memory.window(Box(0, 0, 20, 30))
+    assert np.array_equal(plain, STYLES[0])
+    assert np.array_equal(flipped, STYLES[0][:, ::-1])
+    assert np.array_equal(window(STYLES[1], Box(3, 4, 10, 12)), STYLES[1][3:10, 4:12])
+
+
+def test_draws_follow_the_seed_and_use_all_pictures():
+    drawn = MemorySet.draw(STYLES, 6, seed=3).templates
+    assert drawn == MemorySet.draw(STYLES, 6, seed=3).templates
+    assert drawn != MemorySet.draw(STYLES, 6, seed=4).templates
+    assert sorted(template.picture for template in drawn) == [0, 0, 0, 1, 1, 1]
+
+
+def test_empty_sets_are_refused():
+    with pytest.raises(ValueError, match="K >= 1"):
+        MemorySet.draw(STYLES, 0, seed=0)
+    with pytest.raises(ValueError, match="style picture"):
+        MemorySet.draw([], 3, seed=0)

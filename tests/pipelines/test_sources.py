@@ -1,0 +1,71 @@
+import logging
+import os
+
+import fsspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.config import SourceConfig
+from pipelines.images import decode
+from pipelines.sources import survey
+from tests.conftest import textured
+
+
+def test_bad_pictures_are_named_counted_and_skipped(ray_here, pictures, tmp_path, caplog):
+    good = (pictures / "style" / "0.png").read_bytes()
+    files = {"good.png": good, "cut.png": good[:-300], "text.jpg": b"no picture", "notes.txt": b"not even called one"}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    Image.new("RGB", (10, 500)).save(tmp_path / "thin.png")
+    with caplog.at_level(logging.WARNING):
+        source = survey(SourceConfig(urls=(str(tmp_path),)), min_side_px=64, name="style")
+    assert [p.url.rsplit("/", 1)[1] for p in source.pictures] == ["good.png"]
+    assert sorted(url.rsplit("/", 1)[1] for url, _ in source.skipped) == ["cut.png", "text.jpg", "thin.png"]
+    assert "too small: 10x500, needs 64" in caplog.text
+    assert "3 of 4 pictures skipped" in caplog.text
+    assert np.array_equal(source.get(0), decode(good))
+
+
+def test_nothing_left_is_an_error(ray_here, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"a usable content picture among 1.*a\.png"):
+        survey(SourceConfig(urls=(str(tmp_path),)), min_side_px=8, name="content")
+
+
+def test_digests_follow_the_pixels(ray_here, pictures):
+    urls = (str(pictures / "style"),)
+    first = survey(SourceConfig(urls=urls), min_side_px=8, name="style")
+    assert first.digest == survey(SourceConfig(urls=urls), min_side_px=8, name="style").digest
+    assert first.digest != survey(SourceConfig(urls=urls, scale=0.5), min_side_px=8, name="style").digest
+    assert first.digest != survey(SourceConfig(urls=(f"{urls[0]}/0.png",)), min_side_px=8, name="style").digest
+
+
+def test_what_there_is_no_room_for_is_decoded_when_needed(ray_here, pictures):
+    urls = (str(pictures / "style"),)
+    held = survey(SourceConfig(urls=urls), min_side_px=8, name="style")
+    fetched = survey(SourceConfig(urls=urls, hold_megabytes=0), min_side_px=8, name="style")
+    assert all(ref is None for ref in fetched.held)
+    for number in range(3):
+        assert np.array_equal(held.get(number), fetched.get(number))
+
+
+def test_memory_urls_are_held(ray_here, pictures):
+    with fsspec.open("memory://pool/a.png", "wb") as file:
+        file.write((pictures / "style" / "1.png").read_bytes())
+    source = survey(SourceConfig(urls=("memory://pool",)), min_side_px=8, name="style")
+    assert np.array_equal(source.get(0), decode((pictures / "style" / "1.png").read_bytes()))
+    with pytest.raises(ValueError, match="room to hold all memory"):
+        survey(SourceConfig(urls=("memory://pool",), hold_megabytes=0), min_side_px=8, name="style")
+
+
+def test_s3_urls_are_read_by_other_processes(ray_here, s3):
+    rng = np.random.default_rng(0)
+    pixels = textured(rng, 40, 50)
+    with fsspec.open(f"{s3}/style/x.png", "wb") as file:
+        Image.fromarray(pixels).save(file, "PNG")
+    source = survey(SourceConfig(urls=(f"{s3}/style",)), min_side_px=8, name="style")
+    assert np.array_equal(source.get(0), pixels)
+    with pytest.raises(ValueError, match="pictures at"):
+        survey(SourceConfig(urls=(f"{s3}/nothing",)), min_side_px=8, name="style")
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in repr(source.describe())
