@@ -1,5 +1,6 @@
 """MLflow runs: parameters, metrics and pictures of one training."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy import ndarray
 from cluster.config import ClusterConfig
 
 EXPERIMENT = "magic"
+logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports the making of a database line by line
 
 
 def tracking_uri(config: ClusterConfig) -> str:

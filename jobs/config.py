@@ -8,6 +8,7 @@ from magic.config import DiscriminatorConfig, GeneratorConfig, LossConfig, Optim
 from pipelines.config import CropConfig, SourceConfig
 
 Extra = Literal["collage", "weights"]
+Tone = Literal["match", "keep"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,9 @@ class TrainConfig:
     """Pictures to be painted."""
     style: SourceConfig = field(default_factory=SourceConfig)
     """Pictures to paint with."""
+    tone: Tone = "match"
+    """match: content is brought into the style's mean and spread of luminance, so that a dark style can paint a
+    bright picture. keep: content stays as it is (the paper says nothing of either)."""
     crops: CropConfig = field(default_factory=CropConfig)
     """What a batch is made of."""
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
@@ -89,6 +93,8 @@ class PosterConfig:
     """K, style templates in the memory set. Left out: as many as in training."""
     style_scale: float | None = None
     """Factor by which style pictures are resized. Left out: as in training."""
+    tone: Tone | None = None
+    """match or keep, see training. Left out: as in training."""
     seed: int = 0
     """Picks the memory set."""
     also: tuple[Extra, ...] = ()

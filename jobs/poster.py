@@ -29,6 +29,7 @@ from pipelines.objects import absolute, claim, join, write_json, write_object
 from pipelines.poster import PosterStore
 from pipelines.sources import Source, survey
 from pipelines.tiles import PosterTask, num_sweeps, paint
+from pipelines.tone import match_tone, tone_of
 
 SHEET_PANEL_PX = 480
 
@@ -96,6 +97,8 @@ def plan_task(config: PosterConfig, model: Model, style: Source) -> tuple[Poster
     """Canvas, tiles and memory set; and the digest of the content's file."""
     generator = unpack_generator(model.packed)
     content, digest = load_content(config)
+    if tone_setting(config, model) == "match":
+        content = match_tone(content, tone_of(content), style.tone)
     canvas = plan_canvas(generator, *content.shape[:2])
     grid = plan_grid(generator, canvas, config.tile)
     k = config.templates or int(model.recipe.get("crops", {}).get("num_templates", 8))
@@ -103,6 +106,11 @@ def plan_task(config: PosterConfig, model: Model, style: Source) -> tuple[Poster
     store = PosterStore(absolute(config.out), grid)
     scene = Scene(content, memory, canvas)
     return PosterTask(model.packed, scene, grid, store, "weights" in config.also, config.threads), digest
+
+
+def tone_setting(config: PosterConfig, model: Model) -> str:
+    """Whether content is brought into the style's tone: as asked for, or as in training."""
+    return config.tone or str(model.recipe.get("tone", "match"))
 
 
 def load_content(config: PosterConfig) -> tuple[np.ndarray, str]:
@@ -150,7 +158,7 @@ def describe_job(
     return {
         "kind": "poster",
         "model": {"uri": model.uri, "digest": model.packed.digest},
-        "content": {"url": config.content, "digest": content_digest},
+        "content": {"url": config.content, "digest": content_digest, "tone": tone_setting(config, model)},
         "style": style.describe(),
         "templates": [template._asdict() for template in task.scene.memory.templates],
         "seed": config.seed,
@@ -189,7 +197,7 @@ def deliver(
 def make_sheet(task: PosterTask, style: Source) -> Image.Image:
     """Content, poster, collage and weights over the style pictures."""
     canvas, store = task.scene.canvas, task.store
-    top = [Panel("content", task.scene.content), Panel("poster", store.picture("output", canvas))]
+    top = [Panel("content, in the style's tone", task.scene.content), Panel("poster", store.picture("output", canvas))]
     top.append(Panel("collage", store.picture("collage", canvas)))
     if task.with_weights:
         top.append(Panel("which template is where", store.picture("weights", canvas)))

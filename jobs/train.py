@@ -19,7 +19,7 @@ from cluster.registry import ModelVersion
 from jobs.config import TrainConfig
 from jobs.progress import watched
 from jobs.training_loop import Job, training_loop
-from pipelines.batches import batch_dataset, keep_order
+from pipelines.batches import DealInTurn, batch_dataset, keep_order
 from pipelines.objects import absolute, claim, join, read_json, write_json
 from pipelines.sources import Source, survey
 
@@ -42,6 +42,7 @@ def train(config: TrainConfig) -> ModelVersion | None:
     with ray_session(config.cluster):
         content = survey(config.content, min_side_px=config.crops.patch_px, name="content")
         style = survey(config.style, min_side_px=config.crops.patch_px, name="style")
+        content = content.in_tone(style.tone) if config.tone == "match" else content
         print(plan(config, content, style, folder))
         if config.dry_run:
             return None
@@ -117,6 +118,7 @@ def fit(config: TrainConfig, content: Source, style: Source, folder: str, run_id
                 failure_config=FailureConfig(max_failures=config.max_failures),
                 checkpoint_config=CheckpointConfig(num_to_keep=KEPT_CHECKPOINTS),
             ),
+            dataset_config=DealInTurn(),
             datasets={"train": _stream(config, content, style, folder)},
         )
         trainer.fit()

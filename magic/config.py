@@ -28,7 +28,7 @@ class GeneratorConfig:
     """Attention heads of every set-transformer block; must divide the channels."""
     refine: Literal["paint", "correct"] = "paint"
     """paint (the paper's): the refiner paints the output from the collage. correct: it paints a correction
-    of at most an eighth of the range, starting at zero: short trainings keep the collage's sharpness and colours."""
+    of at most 16 of the 256 levels, starting at zero: short trainings keep the collage's sharpness and colours."""
     refiner_sees_content: bool = False
     """Whether the refiner also sees the content picture (the paper's does not)."""
 

@@ -11,7 +11,7 @@ from magic.norm import Stages, complete
 from magic.tiles import Halo
 from magic.unet import UNet
 
-MAX_CORRECTION = 0.25  # 32 of 256 levels: room for seams and shading, none for another palette
+MAX_CORRECTION = 0.125  # 16 of 256 levels: room for seams and shading, none for another palette
 
 
 class Collage(NamedTuple):

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from tqdm import tqdm
 from magic.config import require
 from pipelines.config import SourceConfig
 from pipelines.images import UNREADABLE, decode, list_pictures, read_bytes
+from pipelines.tone import Tone, match_tone, pooled, tone_of
 
 log = logging.getLogger(__name__)
 IN_FLIGHT = 64
@@ -33,6 +34,7 @@ class PictureInfo:
     """In pixels, after scaling."""
     width: int
     """In pixels, after scaling."""
+    tone: Tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +47,26 @@ class Source:
     """For each picture the object reference of its pixels, or None where it is decoded on demand."""
     skipped: tuple[tuple[str, str], ...]
     """URL and reason of every picture that cannot be used."""
+    wanted: Tone | None = None
+    """The tone that every picture is brought into, if any."""
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def get(self, number: int) -> UInt8[ndarray, "H W 3"]:
         """The pixels of a picture."""
-        ref = self.held[number]
-        if ref is not None:
-            return ray.get(ref)  # type: ignore[no-any-return]
-        return _fetch(self.pictures[number].url, self.config)
+        ref, info = self.held[number], self.pictures[number]
+        pixels: UInt8[ndarray, "H W 3"] = ray.get(ref) if ref is not None else _fetch(info.url, self.config)
+        return pixels if self.wanted is None else match_tone(pixels, info.tone, self.wanted)
+
+    @property
+    def tone(self) -> Tone:
+        """The tone of all pictures together, as they are stored."""
+        return pooled((picture.height * picture.width, picture.tone) for picture in self.pictures)
+
+    def in_tone(self, wanted: Tone) -> "Source":
+        """The same source with every picture brought into a tone."""
+        return replace(self, wanted=wanted)
 
     @property
     def digest(self) -> str:
@@ -68,6 +80,7 @@ class Source:
             "urls": list(self.config.urls),
             "scale": self.config.scale,
             "digest": self.digest,
+            "tone": self.wanted,
             "pictures": [asdict(picture) for picture in self.pictures],
             "skipped": [{"url": url, "reason": reason} for url, reason in self.skipped],
         }
@@ -136,7 +149,7 @@ def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[PictureI
     height, width, _ = pixels.shape
     if min(height, width) < min_side_px:
         return f"too small: {width}x{height}, needs {min_side_px} pixels on each side", None
-    return PictureInfo(url, hashlib.sha256(data).hexdigest(), height, width), pixels
+    return PictureInfo(url, hashlib.sha256(data).hexdigest(), height, width, tone_of(pixels)), pixels
 
 
 @lru_cache(maxsize=CACHED_PICTURES)

@@ -1,9 +1,10 @@
 import hashlib
+import threading
 
 import numpy as np
 import pytest
 
-from pipelines.batches import batch_dataset, keep_order, read_batches
+from pipelines.batches import DealInTurn, batch_dataset, keep_order, read_batches
 from pipelines.config import CropConfig, SourceConfig
 from pipelines.crops import crop, draw_batch, pool_of
 from pipelines.sources import survey
@@ -48,8 +49,8 @@ def test_another_seed_gives_other_crops(sources):
 
 
 def test_training_workers_get_every_nth_batch(sources):
-    shards = batch_dataset(*sources, CropConfig(**SMALL), first=6, count=12).streaming_split(2, equal=True)
-    import threading
+    dataset = batch_dataset(*sources, CropConfig(**SMALL), first=6, count=14)
+    shards = [shard["train"] for shard in DealInTurn().configure({"train": dataset}, 2)]
 
     seen = {}
 
@@ -61,7 +62,7 @@ def test_training_workers_get_every_nth_batch(sources):
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen == {0: [6, 8, 10, 12, 14, 16], 1: [7, 9, 11, 13, 15, 17]}
+    assert seen == {0: [6, 8, 10, 12, 14, 16, 18], 1: [7, 9, 11, 13, 15, 17, 19]}
 
 
 def test_shapes_and_places_of_crops():

@@ -9,6 +9,7 @@ from PIL import Image
 from pipelines.config import SourceConfig
 from pipelines.images import decode
 from pipelines.sources import survey
+from pipelines.tone import LUMA, Tone, match_tone, tone_of
 from tests.conftest import textured
 
 
@@ -48,6 +49,19 @@ def test_what_there_is_no_room_for_is_decoded_when_needed(ray_here, pictures):
     assert all(ref is None for ref in fetched.held)
     for number in range(3):
         assert np.array_equal(held.get(number), fetched.get(number))
+
+
+def test_a_content_source_takes_the_tone_of_a_style(ray_here, pictures):
+    content, style = (
+        survey(SourceConfig(urls=(str(pictures / name),)), min_side_px=8, name=name) for name in ("content", "style")
+    )
+    everything = np.concatenate([(style.get(number) @ LUMA).ravel() for number in range(3)])
+    assert style.tone == pytest.approx((everything.mean(), everything.std()), rel=1e-4)
+    dark = Tone(40.0, 12.0)
+    assert tone_of(content.in_tone(dark).get(0)) == pytest.approx(dark, abs=1.0)
+    assert content.in_tone(dark).describe()["tone"] == dark
+    flat = np.full((4, 4, 3), 200, np.uint8)
+    assert (match_tone(flat, tone_of(flat), dark) == 40).all()
 
 
 def test_memory_urls_are_held(ray_here, pictures):

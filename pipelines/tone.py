@@ -1,0 +1,43 @@
+"""The tone of pictures: mean and spread of luminance, and bringing a content picture into a style's tone.
+
+A dark style cannot paint a bright content at its own luminance: everything brighter than the style would be lost
+in one flat tone. Content is therefore brought into the style's tone, in training and in painting alike.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+class Tone(NamedTuple):
+    """Mean and standard deviation of luminance, in 8-bit levels."""
+
+    mean: float
+    deviation: float
+
+
+def tone_of(picture: UInt8[ndarray, "H W 3"]) -> Tone:
+    """The tone of one picture."""
+    luma = picture @ LUMA
+    return Tone(float(luma.mean(dtype=np.float64)), float(luma.std(dtype=np.float64)))
+
+
+def pooled(tones: Iterable[tuple[int, Tone]]) -> Tone:
+    """The tone of several pictures together, each given with its number of pixels."""
+    counts, means, deviations = (np.array(column, float) for column in zip(*((n, *t) for n, t in tones), strict=True))
+    share = counts / counts.sum()
+    mean = share @ means
+    return Tone(float(mean), float(np.sqrt(share @ (deviations**2 + (means - mean) ** 2))))
+
+
+def match_tone(picture: UInt8[ndarray, "H W 3"], own: Tone, wanted: Tone) -> UInt8[ndarray, "H W 3"]:
+    """The picture moved and stretched from its own tone to the wanted one; what leaves 0..255 is clipped."""
+    gain = wanted.deviation / own.deviation if own.deviation > 0 else 1.0
+    levels = (np.arange(256) - own.mean) * gain + wanted.mean
+    matched: UInt8[ndarray, "H W 3"] = levels.round().clip(0, 255).astype(np.uint8)[picture]
+    return matched

@@ -1,0 +1,127 @@
+"""Wrong input gives one clear line, no traceback, exit code 2."""
+
+import pytest
+
+from jobs import cli
+from jobs.config import PosterConfig, TrainConfig
+from magic.checkpoint import save_generator
+from tests.conftest import random_generator
+
+
+@pytest.fixture(autouse=True)
+def store_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.delenv("MAGIC_DEBUG", raising=False)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    save_generator(folder, random_generator(2))
+    return folder
+
+
+def refused(capsys, *args) -> str:
+    assert cli.main([str(a) for a in args]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("magic: ")
+    return lines[0]
+
+
+TRAIN = ("train", "demo")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--crops.num-templates", 0), "at least one template (K >= 1), got 0"),
+        (("--crops.patch-px", 60), "multiple of 2^depth = 8, got 60; 64 would do"),
+        (("--crops.patch-px", 8), "at least 2^4 pixels"),
+        (("--crops.patch-px", "wide"), "--crops.patch-px: invalid literal"),
+        (("--generator.depth", 0), "a depth in 1..8"),
+        (("--losses.entropy", -1), "a loss weight entropy >= 0"),
+        (("--workers", 0), "workers >= 1"),
+        (("--name", "a/b"), "a name of letters"),
+    ],
+)
+def test_settings_out_of_range(capsys, change, message):
+    assert message in refused(capsys, *TRAIN, *change)
+
+
+def test_sources_without_pictures(capsys, ray_here, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").touch()
+    for url in (tmp_path / "nope", tmp_path / "empty", f"{tmp_path}/*.png", "s4://bucket/x"):
+        assert f"pictures at {url}" in refused(capsys, *TRAIN, "--style.urls", url, "--out", tmp_path)
+    assert "at least one URL" in refused(capsys, "train", "paper", "--out", tmp_path)
+
+
+def test_more_workers_than_the_cluster_holds(capsys, ray_here, tmp_path):
+    line = refused(capsys, *TRAIN, "--workers", 40, "--out", tmp_path)
+    assert "expected 41 CPUs for 40 training workers" in line
+
+
+def test_a_training_folder_of_another_job(capsys, ray_here, tmp_path):
+    (tmp_path / "magic-demo").mkdir()
+    (tmp_path / "magic-demo" / "diary.txt").touch()
+    assert "got other files" in refused(capsys, *TRAIN, "--out", tmp_path)
+
+
+def poster(model, pictures, out, *more):
+    content, style = pictures / "content" / "portrait.png", pictures / "style"
+    return ("poster", "--model", model, "--content", content, "--style", style, "--out", out, *more)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("models:/nobody@current", "a registered model"),
+        ("models:/nobody/1", "a registered model"),
+        ("models:/nobody", "models:/NAME@ALIAS"),
+        ("no/such/folder", "a model folder"),
+    ],
+)
+def test_unknown_models(capsys, pictures, tmp_path, name, message):
+    assert message in refused(capsys, *poster(name, pictures, tmp_path / "p"))
+
+
+def test_posters_that_cannot_be(capsys, ray_here, model, pictures, tmp_path):
+    for change, message in (
+        (("--templates", 0), "K >= 1"),
+        (("--tile", 30), "multiple of 4, got 30; 32 would do"),
+        (("--style", tmp_path / "nope"), "pictures at"),
+        (("--content", tmp_path / "nope.png"), "pictures at"),
+        (("--content", pictures), "one content picture"),
+        (("--width", 0), "width >= 1"),
+    ):
+        assert message in refused(capsys, *poster(model, pictures, tmp_path / "p", *change))
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys, ray_here, model, pictures, tmp_path):
+    assert cli.main([str(a) for a in poster(model, pictures, tmp_path / "p", "--tile", 64, "--dry-run")]) == 0
+    shown = capsys.readouterr().out
+    assert "poster 131 x 150 px" in shown
+    assert "halo 16 and 12" in shown
+    assert not (tmp_path / "p").exists()
+    assert cli.main([*TRAIN, "--out", str(tmp_path / "t"), "--dry-run"]) == 0
+    assert "K = 10" in capsys.readouterr().out
+    assert not (tmp_path / "t").exists()
+
+
+def test_arguments_become_settings():
+    job = cli.parse(["train", "paper", "--style.urls", "a", "b", "--steps", "7", "--optimizer.precision", "bf16"])
+    assert isinstance(job, TrainConfig)
+    assert (job.style.urls, job.steps, job.optimizer.precision, job.crops.num_templates) == (("a", "b"), 7, "bf16", 50)
+    job = cli.parse(["poster", "--model", "m", "--content", "c", "--out", "o", "--also", "collage", "weights"])
+    assert isinstance(job, PosterConfig)
+    assert job.also == ("collage", "weights")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["train", "--help"], ["train", "demo", "--help"], ["poster", "--help"]])
+def test_help_teaches(capsys, args):
+    with pytest.raises(SystemExit) as stopped:
+        cli.parse(args)
+    assert stopped.value.code == 0
+    assert "magic" in capsys.readouterr().out

@@ -1,0 +1,189 @@
+"""The poster's bytes are the same however many workers there are, and whatever happens to them."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+
+from jobs.config import PosterConfig
+from jobs.poster import poster
+from magic.checkpoint import save_generator
+from magic.memory import MemorySet
+from magic.render import Scene, TileRenderer, plan_canvas
+from pipelines.images import decode
+from pipelines.poster import eight_bit
+from pipelines.tone import match_tone, pooled, tone_of
+from tests.conftest import random_generator
+
+K, SEED, TILE = 3, 5, 48
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    save_generator(folder, random_generator(3))
+    return folder
+
+
+@pytest.fixture
+def config(model, pictures, tmp_path):
+    def make(out="poster", **changes):
+        settings = {
+            "model": str(model),
+            "content": f"{pictures}/content/portrait.png",
+            "style": (f"{pictures}/style",),
+            "out": str(tmp_path / out),
+            "templates": K,
+            "seed": SEED,
+            "tile": TILE,
+            "also": ("collage", "weights"),
+            "workers": 1,
+        }
+        return PosterConfig(**settings | changes)
+
+    return make
+
+
+def contents(out: str) -> dict[str, str]:
+    """Digest of every file that makes up a poster."""
+    wanted = [path for path in Path(out).rglob("*") if path.is_file()]
+    return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in wanted}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ray_here, model, pictures, tmp_path_factory):
+    """The files of a poster made by one worker."""
+    out = str(tmp_path_factory.mktemp("undisturbed") / "poster")
+    poster(
+        PosterConfig(
+            model=str(model),
+            content=f"{pictures}/content/portrait.png",
+            style=(f"{pictures}/style",),
+            out=out,
+            templates=K,
+            seed=SEED,
+            tile=TILE,
+            also=("collage", "weights"),
+            workers=1,
+        )
+    )
+    return contents(out)
+
+
+def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, model, pictures, tmp_path):
+    settings = config(sheet=True)
+    poster(settings)
+    generator = random_generator(3)
+    content = decode((pictures / "content" / "portrait.png").read_bytes())
+    # tone left out: no recipe beside the model, so content is matched to the style
+    styles = [decode(path.read_bytes()) for path in sorted((pictures / "style").iterdir())]
+    canvas = plan_canvas(generator, *content.shape[:2])
+    tones = [(style.shape[0] * style.shape[1], tone_of(style)) for style in styles]
+    content = match_tone(content, tone_of(content), pooled(tones))
+    scene = Scene(content, MemorySet.draw(styles, K, SEED), canvas)
+    whole = TileRenderer(generator, scene, torch.device("cpu")).whole()
+    for name, image in {"poster": whole.image, "collage": whole.collage}.items():
+        shown = np.array(Image.open(tmp_path / "poster" / f"{name}.png")).astype(int)
+        expected = eight_bit(image[0].numpy()[(slice(None), *canvas.poster.slices)]).transpose(1, 2, 0)
+        assert shown.shape == content.shape
+        assert np.abs(shown - expected).max() <= 1  # where a value lies between two levels, rounding may differ
+        assert (shown != expected).mean() < 0.001
+    for name in ("weights", "sheet"):
+        assert Image.open(tmp_path / "poster" / f"{name}.png").size[0] >= content.shape[1]
+    manifest = json.loads((tmp_path / "poster" / "manifest.json").read_text())
+    assert manifest["size"] == [131, 150]
+    assert len(manifest["templates"]) == K
+    assert Image.open(tmp_path / "poster" / "poster.png").info["icc_profile"]
+
+
+def test_three_workers_give_the_same_bytes(config, undisturbed):
+    settings = config(workers=3)
+    poster(settings)
+    assert contents(settings.out) == undisturbed
+
+
+def test_a_killed_render_worker_changes_nothing(config, undisturbed):
+    settings = config(workers=2)
+    killed = []
+
+    def kill_one():
+        while not list(Path(settings.out).glob("statistics/mixing-02*")):
+            time.sleep(0.02)
+        for process in psutil.process_iter(["cmdline"]):
+            if process.info["cmdline"] and process.info["cmdline"][0].startswith("ray::TileWorker"):
+                process.kill()
+                killed.append(process.pid)
+                return
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    poster(settings)
+    thread.join()
+    assert killed
+    assert contents(settings.out) == undisturbed
+
+
+@pytest.mark.parametrize("stage", ["statistics/mixing-03.safetensors", "tiles.zarr/output/c/0/1/1"])
+def test_a_stopped_job_goes_on_where_it_was(config, undisturbed, stage):
+    """Kill the whole job, driver, workers and all, in the middle; run it again."""
+    settings = config(workers=2)
+    args = ["poster", "--model", settings.model, "--content", settings.content, "--style", *settings.style]
+    args += ["--out", settings.out, "--templates", str(K), "--seed", str(SEED), "--tile", str(TILE), "--workers", "2"]
+    args += ["--also", "collage", "weights"]
+    job = subprocess.Popen([sys.executable, "-m", "jobs.cli", *args], stderr=subprocess.DEVNULL, start_new_session=True)
+    while not (Path(settings.out) / stage).exists():
+        assert job.poll() is None, "the job ended before it could be stopped"
+        time.sleep(0.01)
+    for process in [*psutil.Process(job.pid).children(recursive=True), psutil.Process(job.pid)]:
+        process.kill()
+    job.wait()
+    assert not (Path(settings.out) / "manifest.json").exists()
+    done = {path: path.stat().st_mtime_ns for path in Path(settings.out).rglob("c/0/*/*") if "partial" not in path.name}
+    poster(settings)
+    assert all(path.stat().st_mtime_ns == when for path, when in done.items())  # nothing is rendered twice
+    assert {name: d for name, d in contents(settings.out).items() if "partial" not in name} == undisturbed
+
+
+def test_a_finished_poster_is_not_painted_again(config, undisturbed, capsys):
+    settings = config()
+    poster(settings)
+    before = {path: path.stat().st_mtime_ns for path in Path(settings.out).rglob("*/c/0/*/*")}
+    poster(settings)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_folder_of_another_poster_is_refused(ray_here, config):
+    poster(config())
+    for change, name in (({"seed": 6}, "seed"), ({"templates": 4}, "templates"), ({"width": 100}, "size")):
+        with pytest.raises(ValueError, match=f"differs in .*{name}"):
+            poster(config(**change))
+
+
+def test_another_size(ray_here, config, tmp_path):
+    poster(config(width=77))
+    assert Image.open(tmp_path / "poster" / "poster.png").size == (77, 88)
+
+
+def test_a_poster_on_object_storage(ray_here, config, undisturbed, s3):
+    import fsspec
+
+    poster(config(out=f"{s3}/posters/one", workers=2))
+    with fsspec.open(f"{s3}/posters/one/poster.png", "rb") as file:
+        assert hashlib.sha256(file.read()).hexdigest() == undisturbed["poster.png"]
+
+
+def test_no_worker_is_left(ray_here, config):
+    poster(config(workers=2))
+    deadline = time.monotonic() + 20
+    while any((p.info["cmdline"] or [""])[0].startswith("ray::TileWorker") for p in psutil.process_iter(["cmdline"])):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,137 @@
+"""Pictures on storage -> Ray Data -> Ray Train -> registry -> tiles -> poster, by the commands a user types."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from mlflow import MlflowClient
+from PIL import Image
+from safetensors.numpy import load_file
+
+from jobs import cli
+
+STEPS, EVERY = 24, 8
+SMALL = {
+    "crops.patch-px": 32,
+    "crops.num-templates": 3,
+    "crops.batch-size": 2,
+    "generator.channels": 4,
+    "generator.depth": 2,
+    "discriminator.channels": 4,
+    "discriminator.depth": 3,
+    "log-every": 2,
+    "sheet-every": 12,
+}
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+def train(pictures, workplace, name, *more) -> int:
+    args = ["train", "demo", "--name", name, "--steps", STEPS, "--checkpoint-every", EVERY]
+    args += [part for name, value in SMALL.items() for part in (f"--{name}", value)]
+    args += ["--content.urls", pictures / "content", "--style.urls", pictures / "style", "--out", workplace / "runs"]
+    args += ["--cluster.tracking-uri", store(workplace), "--cluster.artifacts", workplace / "mlruns", *more]
+    return cli.main([str(arg) for arg in args])
+
+
+def store(workplace) -> str:
+    return f"sqlite:///{workplace}/mlflow.db"
+
+
+def weights(workplace, name, step=STEPS) -> dict[str, np.ndarray]:
+    return load_file(workplace / "runs" / name / f"step-{step:08d}" / "generator.safetensors")
+
+
+@pytest.fixture(scope="module")
+def trained(ray_here, pictures, workplace) -> MlflowClient:
+    """A model `plain`, trained without a disturbance."""
+    assert train(pictures, workplace, "plain") == 0
+    return MlflowClient(store(workplace))
+
+
+def curve(client, name, metric) -> dict[int, float]:
+    version = client.get_model_version_by_alias(name, "current")
+    return {entry.step: entry.value for entry in client.get_metric_history(version.run_id, metric)}
+
+
+def test_the_run_is_on_record(trained):
+    assert set(curve(trained, "plain", "loss/generator")) == set(range(2, STEPS + 1, 2))
+    version = trained.get_model_version_by_alias("plain", "current")
+    run = trained.get_run(version.run_id)
+    names = ["adversarial", "content", "entropy", "total_variation", "max_share", "generator", "discriminator"]
+    assert {f"loss/{name}" for name in names} <= set(run.data.metrics)
+    assert 0 <= run.data.metrics["time/data_wait_share"] <= 1
+    assert run.data.metrics["throughput/patches_per_s"] > 0
+    assert run.data.params["crops.num_templates"] == "3"
+    assert len(run.data.params["style.digest"]) == 64
+    assert run.info.status == "FINISHED"
+    assert [entry.path for entry in trained.list_artifacts(version.run_id, "sheets")] == [
+        "sheets/step-00000012.png",
+        "sheets/step-00000024.png",
+    ]
+    assert {entry.path for entry in trained.list_artifacts(version.run_id, "generator")} == {
+        f"generator/{name}" for name in ("generator.safetensors", "generator.json", "recipe.json")
+    }
+
+
+def test_the_registered_model_paints(trained, pictures, workplace):
+    out = workplace / "poster"
+    args = ["poster", "--model", "models:/plain@current", "--content", pictures / "content" / "portrait.png"]
+    args += ["--out", out, "--width", 200, "--tile", 64, "--workers", 2, "--cluster.tracking-uri", store(workplace)]
+    assert cli.main([str(arg) for arg in args]) == 0
+    shown = np.array(Image.open(out / "poster.png"))
+    assert shown.shape == (229, 200, 3)
+    assert shown.std() > 10
+
+
+def test_the_same_command_again_does_nothing(trained, pictures, workplace, capsys):
+    assert train(pictures, workplace, "plain") == 0
+    assert "24 of them done" in capsys.readouterr().out
+    assert len(trained.search_model_versions("name = 'plain'")) == 1
+
+
+def test_a_killed_training_worker_resumes_and_ends_where_it_would_have(trained, pictures, workplace):
+    """Killed after a checkpoint, between two of them: the weights at the end are those of the undisturbed run."""
+    killed = []
+
+    def kill_after_first_checkpoint():
+        folder = workplace / "runs" / "killed"
+        while not (folder / "checkpoint_manager_snapshot.json").exists():
+            time.sleep(0.01)
+        for process in psutil.process_iter(["cmdline"]):
+            if process.info["cmdline"] and "RayTrainWorker" in process.info["cmdline"][0]:
+                process.kill()
+                killed.append(process.pid)
+
+    thread = threading.Thread(target=kill_after_first_checkpoint)
+    thread.start()
+    assert train(pictures, workplace, "killed") == 0
+    thread.join()
+    assert killed
+    expected, got = weights(workplace, "plain"), weights(workplace, "killed")
+    assert all(np.allclose(got[name], expected[name], atol=1e-5) for name in expected)
+    plain, resumed = (curve(trained, name, "loss/generator") for name in ("plain", "killed"))
+    assert plain.keys() == resumed.keys()
+    for step, value in plain.items():
+        assert resumed[step] == pytest.approx(value, rel=1e-3)
+
+
+def test_two_workers_train_one_model_and_a_longer_run_goes_on(trained, pictures, workplace, capsys):
+    assert train(pictures, workplace, "pair", "--workers", 2, "--steps", 8) == 0
+    first = weights(workplace, "pair", 8)
+    assert train(pictures, workplace, "pair", "--workers", 2, "--steps", 12) == 0
+    assert "12 steps, 8 of them done" in capsys.readouterr().out
+    second = weights(workplace, "pair", 12)
+    assert any(not np.array_equal(first[name], second[name]) for name in first)
+    assert sorted(str(v.version) for v in trained.search_model_versions("name = 'pair'")) == ["1", "2"]
+
+
+def test_other_settings_need_another_name(trained, pictures, workplace, capsys):
+    assert train(pictures, workplace, "plain", "--losses.entropy", "0.7") == 2
+    assert "differs in losses.entropy" in capsys.readouterr().err
