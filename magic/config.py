@@ -76,6 +76,9 @@ class LossConfig:
 
     content: float = 10.0
     """lambda_C, weight of the distance between output and content in blurred luminance."""
+    content_on: Literal["output", "collage"] = "output"
+    """Which picture has to resemble the content: the output (the paper's), or the collage, which leaves nothing but
+    style to the refiner. A refiner that only corrects would otherwise tint its output to come closer."""
     content_cell_px: int = 8
     """Side of the squares over which luminance is averaged before content is compared, in pixels."""
     entropy: float = 0.5

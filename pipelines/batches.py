@@ -1,5 +1,6 @@
 """The stream of training batches: numbers -> crops -> Ray Data -> Batch on the worker."""
 
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 from math import ceil
@@ -10,6 +11,7 @@ import ray.data
 import torch
 from numpy import ndarray
 from ray.data import DataIterator, Dataset, TaskPoolStrategy
+from ray.data._internal.execution.execution_callback import ExecutionCallback
 from ray.data.collate_fn import NumpyBatchCollateFn
 from ray.train import DataConfig
 
@@ -19,6 +21,7 @@ from pipelines.crops import draw_batch
 from pipelines.sources import Source
 
 TASK_BYTES = 64_000_000  # crops made by one task: enough to hide what a task costs, little to wait for
+SCHEDULER_PAUSE_S = 0.02
 
 
 def batch_dataset(content: Source, style: Source, config: CropConfig, *, first: int, count: int) -> Dataset:
@@ -51,6 +54,17 @@ def batch_dataset(content: Source, style: Source, config: CropConfig, *, first: 
     return tasks.map_batches(crop_batches, batch_size=None, compute=TaskPoolStrategy(config.data_workers))
 
 
+class _Breathe(ExecutionCallback):  # type: ignore[misc]
+    """Lets Ray Data's scheduler rest between two looks at its tasks.
+
+    Whenever the training is slower than the cropping, all its buffers are full and it looks without a pause: that
+    cost most of a core, and on two cores every second training step.
+    """
+
+    def on_execution_step(self, executor: object) -> None:
+        time.sleep(SCHEDULER_PAUSE_S)
+
+
 def keep_order() -> None:
     """Make Ray Data deal rows out in the order of their numbers; call before a dataset is made.
 
@@ -61,6 +75,7 @@ def keep_order() -> None:
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.target_max_block_size = 1
+    context.custom_execution_callback_classes = [_Breathe]
     context.enable_progress_bars = False
 
 
