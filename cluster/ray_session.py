@@ -17,7 +17,8 @@ OBJECT_STORE_FRACTION = 0.15
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "60",  # a starved stage fails in a minute, not in half an hour
+    # a starved stage fails in ten minutes, not in thirty; less would end a training whose single steps are long
+    "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "600",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
 }
@@ -61,6 +62,12 @@ def require_cpus(needed: float, purpose: str) -> None:
     there = ray.cluster_resources().get("CPU", 0)
     if there < needed:
         raise ValueError(f"expected {needed:g} CPUs for {purpose}, got {there:g}; ask for fewer workers")
+
+
+def count_cpus() -> int:
+    """How many CPUs the cluster has: a machine by itself counts its cores, not what it was told to pretend."""
+    there = int(ray.cluster_resources().get("CPU", 0))
+    return min(there, os.cpu_count() or 1) if len(ray.nodes()) == 1 else there
 
 
 def count_gpus() -> int:

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ from numpy import ndarray
 from cluster.config import ClusterConfig
 
 EXPERIMENT = "magic"
+SQLITE = "sqlite:///"
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports the making of a database line by line
 
 
 def tracking_uri(config: ClusterConfig) -> str:
     """The store that config, the environment or the default names."""
-    return config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
+    uri = config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
+    if uri.startswith(SQLITE):  # other processes start in other folders
+        uri = SQLITE + str(Path(uri.removeprefix(SQLITE)).absolute())
+    return uri
 
 
 def open_store(config: ClusterConfig) -> MlflowClient:
@@ -30,8 +35,8 @@ def open_store(config: ClusterConfig) -> MlflowClient:
         ValueError: if the store cannot be reached.
     """
     uri = tracking_uri(config)
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if uri.startswith(SQLITE):
+        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     try:
         client = MlflowClient(uri, registry_uri=uri)
@@ -56,6 +61,34 @@ def start_run(client: MlflowClient, config: ClusterConfig, name: str, params: Ma
     run_id: str = client.create_run(experiment_id, run_name=name).info.run_id
     client.log_batch(run_id, params=[Param(key, str(value)[:6000]) for key, value in flatten(params).items()])
     return run_id
+
+
+def known_run(client: MlflowClient, run_id: str) -> str:
+    """The id of a run that was begun before.
+
+    Raises:
+        ValueError: if the store does not have it.
+    """
+    try:
+        client.get_run(run_id)
+    except MlflowException as error:
+        raise ValueError(
+            f"expected the MLflow run {run_id} of this training's beginning, got a store without it; "
+            "name the store it was begun in (--cluster.tracking-uri)"
+        ) from error
+    return run_id
+
+
+@contextmanager
+def running(client: MlflowClient, run_id: str) -> Iterator[None]:
+    """Mark a run as running within the block, and as what became of it afterwards."""
+    client.update_run(run_id, status="RUNNING")
+    try:
+        yield
+    except BaseException as error:
+        client.set_terminated(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
 
 
 class RunLog:

@@ -25,7 +25,7 @@ Running a command again goes on where it stopped. Set MAGIC_DEBUG=1 to see the w
 
 TRAIN = "Train a generator from a recipe and register it."
 POSTER = "Render a poster of any size with a registered generator."
-BAD_INPUT, INTERRUPTED = 2, 130
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def parse(args: Sequence[str] | None = None) -> TrainConfig | PosterConfig:
@@ -78,6 +78,11 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         print(f"magic: {error}", file=sys.stderr)
         return BAD_INPUT
+    except RuntimeError as error:  # Ray's and our own word for work that failed again and again
+        if debug:
+            raise
+        print(f"magic: failed: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("magic: stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

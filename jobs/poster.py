@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import json
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +13,18 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from cluster import registry, tracking
-from cluster.ray_session import count_gpus, ray_session, require_cpus
+from cluster.ray_session import count_cpus, count_gpus, ray_session, require_cpus
 from jobs.config import PosterConfig
-from magic.checkpoint import Packed, read_generator, unpack_generator
+from magic.checkpoint import CONFIG, RECIPE, WEIGHTS, Packed, unpack_generator
 from magic.config import require
-from magic.memory import MemorySet
+from magic.memory import MemorySet, draw_templates
 from magic.norm import Moments
 from magic.render import Net, Scene, plan_canvas, plan_grid
 from magic.sheets import Panel, sheet
 from pipelines.config import SourceConfig
 from pipelines.export import encode_png, export_png
-from pipelines.images import UNREADABLE, decode, list_pictures, read_bytes
-from pipelines.objects import absolute, claim, join, write_json, write_object
+from pipelines.images import decode, list_pictures, read_bytes, reason_of
+from pipelines.objects import absolute, claim, join, read_object, write_json, write_object
 from pipelines.poster import PosterStore
 from pipelines.sources import Source, survey
 from pipelines.tiles import PosterTask, num_sweeps, paint
@@ -56,7 +55,7 @@ def poster(config: PosterConfig) -> str | None:
         style = find_style(config, model)
         task, content_digest = plan_task(config, model, style)
         gpus = count_gpus()
-        num_workers = config.workers or gpus or max((os.cpu_count() or 1) // config.threads, 1)
+        num_workers = config.workers or gpus or max(count_cpus() // config.threads, 1)
         print(describe_plan(config, task, model, num_workers))
         if config.dry_run:
             return None
@@ -75,14 +74,19 @@ def find_model(config: PosterConfig) -> Model:
         version = registry.find(client, config.model)
         with tempfile.TemporaryDirectory() as scratch:
             folder = registry.download(version, Path(scratch), tracking.tracking_uri(config.cluster))
-            return _read_model(folder, version.uri)
-    return _read_model(Path(config.model), str(Path(config.model).absolute()))
+            return _read_model(str(folder), version.uri)
+    return _read_model(absolute(config.model), absolute(config.model))
 
 
-def _read_model(folder: Path, uri: str) -> Model:
-    packed = read_generator(folder)
-    recipe = folder / "recipe.json"
-    return Model(packed, json.loads(recipe.read_text()) if recipe.is_file() else {}, uri)
+def _read_model(folder: str, uri: str) -> Model:
+    files = (CONFIG, WEIGHTS, RECIPE)
+    described, weights, recipe = (read_object(join(folder, file)) for file in files)
+    if described is None or weights is None:
+        raise ValueError(
+            f"expected a model at {folder}, got no {CONFIG} and {WEIGHTS} there; "
+            f"name such a folder, or {registry.PREFIX}NAME@ALIAS"
+        )
+    return Model(Packed(described.decode(), weights), json.loads(recipe) if recipe else {}, uri)
 
 
 def find_style(config: PosterConfig, model: Model) -> Source:
@@ -102,7 +106,8 @@ def plan_task(config: PosterConfig, model: Model, style: Source) -> tuple[Poster
     canvas = plan_canvas(generator, *content.shape[:2])
     grid = plan_grid(generator, canvas, config.tile)
     k = config.templates or int(model.recipe.get("crops", {}).get("num_templates", 8))
-    memory = MemorySet.draw([style.get(number) for number in range(len(style))], k, config.seed)
+    templates = draw_templates([(picture.height, picture.width) for picture in style.pictures], k, config.seed)
+    memory = MemorySet({t.picture: style.get(t.picture) for t in templates}, templates)
     store = PosterStore(absolute(config.out), grid)
     scene = Scene(content, memory, canvas)
     return PosterTask(model.packed, scene, grid, store, "weights" in config.also, config.threads), digest
@@ -120,9 +125,8 @@ def load_content(config: PosterConfig) -> tuple[np.ndarray, str]:
     try:
         data = read_bytes(urls[0])
         pixels = decode(data)
-    except UNREADABLE as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"expected a picture at {config.content}, got: {reason}; choose another") from error
+    except Exception as error:  # a damaged file can raise anything
+        raise ValueError(f"expected a picture at {config.content}, got: {reason_of(error)}; choose another") from error
     if config.width is not None:
         height = max(round(pixels.shape[0] * config.width / pixels.shape[1]), 1)
         resized = Image.fromarray(pixels).resize((config.width, height), Image.Resampling.LANCZOS)
@@ -158,8 +162,8 @@ def describe_job(
     return {
         "kind": "poster",
         "model": {"uri": model.uri, "digest": model.packed.digest},
-        "content": {"url": config.content, "digest": content_digest, "tone": tone_setting(config, model)},
-        "style": style.describe(),
+        "content": {"url": absolute(config.content), "digest": content_digest, "tone": tone_setting(config, model)},
+        "style": style.identity(),
         "templates": [template._asdict() for template in task.scene.memory.templates],
         "seed": config.seed,
         "size": [canvas.poster_width, canvas.poster_height],
@@ -187,7 +191,13 @@ def deliver(
     for moments in (m for net in statistics.values() for m in net):
         digest.update(moments.mean.tobytes() + moments.m2.tobytes())
     versions = {name: importlib.metadata.version(name) for name in ("torch", "ray", "zarr", "numpy")}
-    manifest = {**job, "statistics_digest": digest.hexdigest(), "versions": versions, "files": sorted(names.values())}
+    manifest = {
+        **job,
+        "style": style.describe(),
+        "statistics_digest": digest.hexdigest(),
+        "versions": versions,
+        "files": sorted(names.values()),
+    }
     write_json(join(store.url, "manifest.json"), manifest)
     target = join(store.url, "poster.png")
     print(f"wrote {target}")

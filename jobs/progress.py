@@ -2,11 +2,14 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from tqdm import tqdm
+
+PATIENCE_S = 10.0
 
 
 @ray.remote(num_cpus=0)
@@ -31,9 +34,10 @@ def watched(title: str, total: int, start: int, unit: str) -> Iterator[Any]:
     with tqdm(desc=title, total=total, initial=start, unit=unit) as bar:
 
         def show() -> None:
-            position, note = ray.get(board.get.remote())
-            bar.set_postfix_str(note, refresh=False)
-            bar.update(max(position - bar.n, 0))
+            with suppress(RayError):  # a lost bar is no reason to lose the work
+                position, note = ray.get(board.get.remote(), timeout=PATIENCE_S)
+                bar.set_postfix_str(note, refresh=False)
+                bar.update(max(position - bar.n, 0))
 
         def follow() -> None:
             while not done.wait(1.0):

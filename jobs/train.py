@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from cluster.registry import ModelVersion
 from jobs.config import TrainConfig
 from jobs.progress import watched
 from jobs.training_loop import Job, training_loop
+from magic.checkpoint import CONFIG, RECIPE, WEIGHTS
 from pipelines.batches import DealInTurn, batch_dataset, keep_order
 from pipelines.objects import absolute, claim, join, read_json, write_json
 from pipelines.sources import Source, survey
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 FREE = {"steps", "workers", "max_failures", "checkpoint_every", "log_every", "sheet_every"}
 FREE |= {"out", "alias", "cluster", "dry_run"}
 KEPT_CHECKPOINTS = 3
+MODEL_FILES = (WEIGHTS, CONFIG, RECIPE)
 
 
 def train(config: TrainConfig) -> ModelVersion | None:
@@ -47,13 +50,20 @@ def train(config: TrainConfig) -> ModelVersion | None:
         if config.dry_run:
             return None
         require_cpus(config.workers + 1, f"{config.workers} training workers and the readers")
+        use_gpu = choose_gpu(config)
         recipe = describe(config, content, style)
-        claim(folder, recipe, "the run's folder (--out, --name)")
+        claim(
+            folder,
+            {**recipe, "content": content.identity(), "style": style.identity()},
+            "the run's folder (--out, --name)",
+        )
         client = tracking.open_store(config.cluster)
         run_id = attach(client, config, folder, recipe)
-        if latest_step(folder) < config.steps:
-            fit(config, content, style, folder, run_id, recipe)
-        return publish(client, config, folder, run_id)
+        with tracking.running(client, run_id):
+            if latest_step(folder) < config.steps:
+                job = Job(config, content, style, tracking.tracking_uri(config.cluster), run_id, recipe)
+                fit(job, folder, use_gpu=use_gpu)
+            return publish(client, config, folder, run_id)
 
 
 def plan(config: TrainConfig, content: Source, style: Source, folder: str) -> str:
@@ -74,6 +84,7 @@ def describe(config: TrainConfig, content: Source, style: Source) -> dict[str, A
     """The recipe as it is kept beside the model: settings that shape it, and what the pictures were."""
     settings = {key: value for key, value in asdict(config).items() if key not in FREE}
     settings = json.loads(json.dumps(settings))
+    del settings["crops"]["data_workers"]  # changes no crop
     return {**settings, "content": content.describe(), "style": style.describe()}
 
 
@@ -82,7 +93,7 @@ def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: dict[
     note = join(folder, "mlflow.json")
     known = read_json(note)
     if known is not None:
-        return str(known["run_id"])
+        return tracking.known_run(client, str(known["run_id"]))
     shown = {k: v for k, v in recipe.items() if k not in ("content", "style")}
     for name in ("content", "style"):
         shown[name] = {k: recipe[name][k] for k in ("urls", "scale", "digest")}
@@ -102,15 +113,27 @@ def latest_step(folder: str) -> int:
     return int(result.metrics["step"]) if result.metrics else 0
 
 
-def fit(config: TrainConfig, content: Source, style: Source, folder: str, run_id: str, recipe: dict[str, Any]) -> None:
+def choose_gpu(config: TrainConfig) -> bool:
+    """Whether workers train on GPUs: each on one of its own, or none on any.
+
+    Raises:
+        ValueError: if the cluster has GPUs but too few, or none for fp16.
+    """
+    gpus = count_gpus()
+    if 0 < gpus < config.workers:
+        raise ValueError(f"expected a GPU for each of {config.workers} workers, got {gpus}; lower --workers")
+    if not gpus and config.optimizer.precision == "fp16":
+        raise ValueError("expected fp32 or bf16 on CPUs, got fp16; leave --optimizer.precision out")
+    return gpus > 0
+
+
+def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
     """Run Ray Train from the newest checkpoint to the last step."""
-    use_gpu = count_gpus() >= config.workers
-    start = latest_step(folder)
-    with watched(f"training {config.name}", config.steps, start, "step") as board:
-        job = Job(config, content, style, tracking.tracking_uri(config.cluster), run_id, recipe, board)
+    config = job.config
+    with watched(f"training {config.name}", config.steps, latest_step(folder), "step") as board:
         trainer = TorchTrainer(
             training_loop,
-            train_loop_config={"job": job},
+            train_loop_config={"job": job, "board": board},
             scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=use_gpu),
             run_config=RunConfig(
                 name=config.name,
@@ -119,7 +142,7 @@ def fit(config: TrainConfig, content: Source, style: Source, folder: str, run_id
                 checkpoint_config=CheckpointConfig(num_to_keep=KEPT_CHECKPOINTS),
             ),
             dataset_config=DealInTurn(),
-            datasets={"train": _stream(config, content, style, folder)},
+            datasets={"train": _stream(config, job.content, job.style, folder)},
         )
         trainer.fit()
 
@@ -139,22 +162,15 @@ def _stream(config: TrainConfig, content: Source, style: Source, folder: str) ->
 
 def publish(client: MlflowClient, config: TrainConfig, folder: str, run_id: str) -> ModelVersion:
     """Register the newest checkpoint's generator, once."""
-    note = join(folder, f"registered-{config.steps}.json")
-    known = read_json(note)
-    if known is not None:
-        version = ModelVersion(**known)
-    else:
-        checkpoint = Result.from_path(folder).checkpoint
-        with checkpoint.as_directory() as saved, tempfile.TemporaryDirectory() as scratch:
-            for file in ("generator.safetensors", "generator.json", "recipe.json"):
-                (Path(scratch) / file).write_bytes((Path(saved) / file).read_bytes())
-            recipe = json.loads((Path(saved) / "recipe.json").read_text())
-            tags = {f"{name}_digest": recipe[name]["digest"] for name in ("content", "style")}
-            tags["steps"] = str(config.steps)
-            version = registry.register(
-                client, Path(scratch), name=config.name, alias=config.alias, run_id=run_id, tags=tags
-            )
-        client.set_terminated(run_id)
-        write_json(note, asdict(version))
+    step = latest_step(folder)
+    checkpoint = Result.from_path(folder).checkpoint
+    with checkpoint.as_directory() as saved, tempfile.TemporaryDirectory() as scratch:
+        for file in MODEL_FILES:
+            shutil.copy(Path(saved) / file, scratch)
+        recipe = json.loads((Path(saved) / RECIPE).read_text())
+        tags = {f"{name}_digest": recipe[name]["digest"] for name in ("content", "style")} | {"steps": str(step)}
+        version = registry.register(
+            client, Path(scratch), name=config.name, alias=config.alias, run_id=run_id, tags=tags
+        )
     print(f"registered {version.uri} as models:/{config.name}@{config.alias}")
     return version

@@ -19,7 +19,7 @@ from torch import Tensor
 from cluster.tracking import RunLog
 from jobs.config import TrainConfig
 from magic.batch import Batch, from_uint8, to_uint8
-from magic.checkpoint import load_state, save_state
+from magic.checkpoint import RECIPE, load_state, save_state
 from magic.sheets import Panel, sheet, weights_in_colour
 from magic.step import TrainState, new_state, plain, train_step
 from pipelines.batches import read_batches
@@ -40,13 +40,15 @@ class Job:
     tracking_uri: str
     run_id: str
     recipe: dict[str, Any]
-    board: Any
-    """Where rank 0 writes how far it is."""
 
 
-def training_loop(settings: dict[str, Job]) -> None:
-    """Steps from the newest checkpoint to the last, logged and checkpointed by rank 0."""
-    job = settings["job"]
+def training_loop(settings: dict[str, Any]) -> None:
+    """Steps from the newest checkpoint to the last, logged and checkpointed by rank 0.
+
+    Args:
+        settings: "job", a Job, and "board", where rank 0 writes how far it is.
+    """
+    job: Job = settings["job"]
     config = job.config
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
@@ -59,11 +61,13 @@ def training_loop(settings: dict[str, Job]) -> None:
             stack.callback(log.close)
         batches = meter.timed(read_batches(ray.train.get_dataset_shard("train")))
         for number, batch in batches:
-            assert number // workers == state.step, f"batch {number} for step {state.step} of {workers} workers"
+            before = state.step
             meter.add(train_step(state, batch), len(batch.content))
             last = state.step == config.steps
+            if last or state.step % config.log_every == 0:  # both wait for the device
+                assert int(number) // workers == before, f"batch {int(number)} in step {before} of {workers} workers"
             if log and (last or state.step % config.log_every == 0):
-                report(meter, log, job.board, state.step, workers)
+                report(meter, log, settings["board"], state.step, workers)
             if log and (last or state.step % config.sheet_every == 0):
                 log.picture(sample_sheet(state, job), f"sheets/step-{state.step:08d}.png")
             if last or state.step % config.checkpoint_every == 0:
@@ -94,7 +98,7 @@ def checkpoint(state: TrainState, recipe: dict[str, Any], rank: int) -> None:
         saved = None
         if rank == 0:
             save_state(Path(scratch), state)
-            (Path(scratch) / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
+            (Path(scratch) / RECIPE).write_text(json.dumps(recipe, indent=2) + "\n")
             saved = Checkpoint.from_directory(scratch)
         ray.train.report(metrics, checkpoint=saved, checkpoint_dir_name=f"step-{state.step:08d}")
 
@@ -139,7 +143,7 @@ class Meter:
     waited_s: float = 0.0
     since: float = field(default_factory=time.perf_counter)
 
-    def timed(self, batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
+    def timed(self, batches: Iterator[tuple[Tensor, Batch]]) -> Iterator[tuple[Tensor, Batch]]:
         """The same batches; the time spent waiting for them is noted."""
         while True:
             start = time.perf_counter()

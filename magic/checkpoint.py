@@ -15,13 +15,13 @@ from magic.config import GeneratorConfig, require
 from magic.generator import MagicGenerator
 from magic.step import TrainState, plain
 
-WEIGHTS, CONFIG = "generator.safetensors", "generator.json"
+WEIGHTS, CONFIG, RECIPE = "generator.safetensors", "generator.json", "recipe.json"
 STATE, PROGRESS = "state.safetensors", "state.json"
 FORMAT = 1
 
 
 class Packed(NamedTuple):
-    """A generator as bytes: what its two files hold."""
+    """A generator as bytes: what its files CONFIG and WEIGHTS hold."""
 
     config: str
     weights: bytes
@@ -65,17 +65,6 @@ def save_generator(folder: Path, generator: nn.Module) -> None:
     (folder / CONFIG).write_text(packed.config)
 
 
-def read_generator(folder: Path) -> Packed:
-    """The files that save_generator wrote.
-
-    Raises:
-        ValueError: if the folder holds none.
-    """
-    complete = (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
-    require(complete, f"a model folder with {CONFIG} and {WEIGHTS}", str(folder), "name another folder")
-    return Packed((folder / CONFIG).read_text(), (folder / WEIGHTS).read_bytes())
-
-
 def save_state(folder: Path, state: TrainState) -> None:
     """Write everything that training needs to go on, and the generator so far as save_generator does."""
     save_generator(folder, state.generator)
@@ -100,7 +89,8 @@ def load_state(folder: Path, state: TrainState) -> None:
     for name in ("generator", "discriminator"):
         _load_moments(getattr(state, f"{name}_optimizer"), parts[f"{name}_optimizer"])
     progress = json.loads((folder / PROGRESS).read_text())
-    state.scaler.load_state_dict(progress["scaler"])
+    if progress["scaler"]:  # empty where the run began without loss scaling, on a CPU
+        state.scaler.load_state_dict(progress["scaler"])
     state.step = progress["step"]
 
 

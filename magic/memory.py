@@ -1,6 +1,6 @@
 """Pictures over an unbounded plane, and the memory set of templates that are cut from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,31 +42,37 @@ class Template(NamedTuple):
     """Whether the picture is flipped left to right."""
 
 
+def draw_templates(sizes: Sequence[tuple[int, int]], num_templates: int, seed: int) -> tuple[Template, ...]:
+    """Templates at random places of the pictures, taking the pictures in turn.
+
+    Args:
+        sizes: height and width of every style picture.
+        num_templates: K.
+        seed: same seed, same templates.
+
+    Raises:
+        ValueError: if num_templates < 1 or there is no picture.
+    """
+    require(num_templates >= 1, "at least one template (K >= 1)", num_templates, "raise --templates")
+    require(len(sizes) >= 1, "at least one style picture", len(sizes), "add style pictures")
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(sizes))
+    templates = []
+    for k in range(num_templates):
+        picture = int(order[k % len(order)])
+        height, width = sizes[picture]
+        top, left = int(rng.integers(2 * height)), int(rng.integers(2 * width))
+        templates.append(Template(picture, top, left, bool(rng.integers(2))))
+    return tuple(templates)
+
+
 @dataclass(frozen=True, slots=True)
 class MemorySet:
     """K templates over the whole plane: any tile crops what it needs, and nothing else is ever stored."""
 
-    pictures: Sequence[UInt8[ndarray, "_ _ 3"]]
+    pictures: Mapping[int, UInt8[ndarray, "_ _ 3"]]
+    """The style pictures that templates name, by number."""
     templates: tuple[Template, ...]
-
-    @staticmethod
-    def draw(pictures: Sequence[UInt8[ndarray, "_ _ 3"]], num_templates: int, seed: int) -> "MemorySet":
-        """Templates at random places of the pictures, taking the pictures in turn.
-
-        Raises:
-            ValueError: if num_templates < 1 or there is no picture.
-        """
-        require(num_templates >= 1, "at least one template (K >= 1)", num_templates, "raise --templates")
-        require(len(pictures) >= 1, "at least one style picture", len(pictures), "add style pictures")
-        rng = np.random.default_rng(seed)
-        order = rng.permutation(len(pictures))
-        templates = []
-        for k in range(num_templates):
-            picture = int(order[k % len(order)])
-            height, width, _ = pictures[picture].shape
-            top, left = int(rng.integers(2 * height)), int(rng.integers(2 * width))
-            templates.append(Template(picture, top, left, bool(rng.integers(2))))
-        return MemorySet(pictures, tuple(templates))
 
     def window(self, box: Box) -> UInt8[ndarray, "K h w 3"]:
         """All templates' pixels in the box of the poster's plane."""

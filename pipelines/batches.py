@@ -39,7 +39,7 @@ def batch_dataset(content: Source, style: Source, config: CropConfig, *, first: 
     """
     row_bytes = 3 * config.patch_px**2 * config.batch_size * (config.num_templates + 2)
     rows_per_task = max(min(TASK_BYTES // row_bytes, 64), 1)
-    num_tasks = ceil(count / rows_per_task)
+    num_tasks = max(ceil(count / rows_per_task), 1)  # a stream of no rows is a task that makes none
     sources = ray.put((content, style))
 
     def crop_batches(tasks: dict[str, ndarray]) -> Iterator[dict[str, Any]]:
@@ -79,10 +79,13 @@ def keep_order() -> None:
     context.enable_progress_bars = False
 
 
-def read_batches(stream: DataIterator) -> Iterator[tuple[int, Batch]]:
-    """Batches with their numbers, made ready while the step before them runs."""
+def read_batches(stream: DataIterator) -> Iterator[tuple[torch.Tensor, Batch]]:
+    """Batches with their numbers, made ready, and brought to the device, while the step before them runs.
+
+    The number is a tensor too: on a GPU, looking at it waits for all work before it.
+    """
     for row in stream.iter_torch_batches(batch_size=1, prefetch_batches=2, collate_fn=_OneBatch()):
-        yield int(row.pop("number")[0]), Batch(**row)
+        yield row.pop("number"), Batch(**row)
 
 
 class DealInTurn(DataConfig):  # type: ignore[misc]
@@ -104,6 +107,4 @@ class _OneBatch(NumpyBatchCollateFn):  # type: ignore[misc]
     """A row of arrays to tensors without the row's own axis."""
 
     def __call__(self, batch: dict[str, ndarray]) -> dict[str, torch.Tensor]:
-        single = {name: array[0] for name, array in batch.items() if name != "number"}
-        tensors = {name: torch.from_numpy(np.array(array)) for name, array in single.items()}
-        return tensors | {"number": torch.from_numpy(np.array(batch["number"]))}
+        return {name: torch.from_numpy(np.array(array[0])) for name, array in batch.items()}

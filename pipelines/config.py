@@ -15,13 +15,13 @@ class SourceConfig:
     """Factor by which every picture is resized before it is cropped; a smaller style gives smaller pieces."""
     max_megapixels: float = 500.0
     """Larger pictures are skipped unread: a small file may unpack to fill the memory."""
-    hold_megabytes: int = 1000
+    hold_megabytes: int = 500
     """Decoded pictures kept in the object store; those beyond it are decoded again when their turn comes."""
 
     def __post_init__(self) -> None:
         require(self.scale > 0, "a scale > 0", self.scale, "1 keeps the size")
         require(self.max_megapixels > 0, "max_megapixels > 0", self.max_megapixels, "500 is usual")
-        require(self.hold_megabytes >= 0, "hold_megabytes >= 0", self.hold_megabytes, "1000 is usual")
+        require(self.hold_megabytes >= 0, "hold_megabytes >= 0", self.hold_megabytes, "500 is usual")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

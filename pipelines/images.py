@@ -15,6 +15,7 @@ alpha          laid on white
 """
 
 import io
+import time
 from collections.abc import Sequence
 
 import fsspec
@@ -22,13 +23,13 @@ import numpy as np
 from fsspec.core import url_to_fs
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from magic.config import require
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+READ_ATTEMPTS, READ_PAUSE_S = 3, 0.5
 
 Image.MAX_IMAGE_PIXELS = None  # decode() checks each picture against its own limit, before decoding
 
@@ -44,9 +45,26 @@ def list_pictures(urls: Sequence[str]) -> list[str]:
 
 
 def read_bytes(url: str) -> bytes:
-    """The file at a URL."""
-    with fsspec.open(url, "rb") as file:
-        return file.read()  # type: ignore[no-any-return]
+    """The file at a URL; a storage that fails is asked again, twice."""
+    for attempt in range(1, READ_ATTEMPTS + 1):
+        try:
+            with fsspec.open(url, "rb") as file:
+                return file.read()  # type: ignore[no-any-return]
+        except FileNotFoundError:
+            raise
+        except Exception:  # every storage library has errors of its own
+            if attempt == READ_ATTEMPTS:
+                raise
+            time.sleep(READ_PAUSE_S * 2**attempt)
+    raise AssertionError
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one line, the same at every run."""
+    if isinstance(error, UnidentifiedImageError):  # its own text names an address in memory
+        return "no picture"
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
 def decode(data: bytes, *, scale: float = 1.0, max_megapixels: float = 500.0) -> UInt8[ndarray, "H W 3"]:
@@ -57,6 +75,7 @@ def decode(data: bytes, *, scale: float = 1.0, max_megapixels: float = 500.0) ->
     """
     image: Image.Image = Image.open(io.BytesIO(data))
     megapixels = image.width * image.height / 1e6
+    megapixels *= max(scale, 1.0) ** 2
     require(megapixels <= max_megapixels, f"at most {max_megapixels:g} megapixels", round(megapixels, 1), "shrink it")
     image.load()
     rgb = _to_srgb(_eight_bit(ImageOps.exif_transpose(image)))
@@ -69,15 +88,14 @@ def decode(data: bytes, *, scale: float = 1.0, max_megapixels: float = 500.0) ->
 def _expand(url: str) -> list[str]:
     try:
         fs, path = url_to_fs(url)
-        if fs.has_magic(path) if hasattr(fs, "has_magic") else any(c in path for c in "*?["):
-            found = fs.glob(path)
-        elif fs.isdir(path):
+        if fs.isdir(path):
             found = fs.find(path)
+        elif fs.exists(path):
+            found = [path]
         else:
-            found = [path] if fs.exists(path) else []
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error) or type(error).__name__
-        raise ValueError(f"expected pictures at {url}, got: {reason}; check the URL") from error
+            found = fs.glob(path) if any(sign in path for sign in "*?[") else []
+    except Exception as error:  # every storage library has errors of its own
+        raise ValueError(f"expected pictures at {url}, got: {reason_of(error)}; check the URL") from error
     single = found == [path]
     pictures = [fs.unstrip_protocol(name) for name in found if single or name.lower().endswith(SUFFIXES)]
     require(bool(pictures), f"pictures at {url}", f"{len(found)} files, no picture", "check the URL")

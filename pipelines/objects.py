@@ -21,11 +21,11 @@ def absolute(url: str) -> str:
 def write_object(url: str, data: bytes) -> None:
     """Write an object in one piece. Object stores do; on a local disk a finished file takes the name's place."""
     fs, path = url_to_fs(url)
-    fs.makedirs(fs._parent(path), exist_ok=True)
     if "file" not in fs.protocol:
         fs.pipe_file(path, data)
         return
     unfinished = Path(f"{path}.{uuid.uuid4().hex}.partial")
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
     try:
         unfinished.write_bytes(data)
         unfinished.replace(path)
@@ -63,17 +63,25 @@ def claim(url: str, job: dict[str, Any], what: str) -> None:
     """
     note = join(url, "job.json")
     job = json.loads(json.dumps(job))
-    there = read_json(note)
-    if there is None:
-        fs, path = url_to_fs(url)
-        if fs.exists(path) and fs.ls(path):
+    try:
+        there = read_json(note)
+        if there is None and not _is_new(url):
             raise ValueError(f"expected {what} to be new or this job's own, got other files in {url}; choose another")
-        write_json(note, job)
-    elif there != job:
+        if there is None:
+            write_json(note, job)
+    except (OSError, json.JSONDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"expected {what} to be a folder of this job, got {url}: {reason}; choose another") from error
+    if there is not None and there != job:
         raise ValueError(
             f"expected {what} to be new or this job's own, got a job in {url} that differs in "
             f"{', '.join(_differences(there, job))}; choose another, or give the same settings"
         )
+
+
+def _is_new(url: str) -> bool:
+    fs, path = url_to_fs(url)
+    return not fs.exists(path) or (fs.isdir(path) and not fs.ls(path))
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:

@@ -12,6 +12,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 log = logging.getLogger(__name__)
 QUEUED_PER_WORKER = 2  # one at work, one at hand
 PATIENCE_S = 30.0
+PING_S = 2.0
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class WorkerPool:
             task, cause = next(iter(given_up.items()))
             raise RuntimeError(
                 f"{len(given_up)} tiles failed {self._max_attempts} times, tile {task} with: {_brief(cause)}; "
-                "all others are done, and the same command tries these again"
+                "what is done is kept, and the same command tries these again"
             ) from cause
 
     def close(self) -> None:
@@ -134,7 +135,20 @@ class WorkerPool:
         waiting.extendleft(held for _, held in reversed(worker.queue))
         self._ready.remove(worker)
         ray.kill(worker.actor)
+        self._drop_dead_idlers()
         return worker.queue[0][1]
+
+    def _drop_dead_idlers(self) -> None:
+        """Forget idle workers that died too, with their node say: the next task must not be blamed for each."""
+        pings = {worker.actor.ready.remote(): worker for worker in self._ready if not worker.queue}
+        if not pings:
+            return
+        answered, _ = ray.wait(list(pings), num_returns=len(pings), timeout=PING_S)
+        for ref in answered:
+            try:
+                ray.get(ref)
+            except RayError:
+                self._ready.remove(pings[ref])
 
 
 def _brief(error: Exception) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 import zarr
 from fsspec.core import url_to_fs
 from jaxtyping import UInt8
@@ -22,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from zarr.codecs import ZstdCodec
 
+from magic.batch import to_uint8
 from magic.norm import Moments
 from magic.render import Net
 from magic.tiles import Box, Canvas, TileGrid
@@ -80,7 +82,7 @@ class PosterStore:
         """The poster's part of an array, as 8-bit RGB."""
         pixels = self.read(name, canvas.poster)
         if pixels.dtype != np.uint8:
-            pixels = eight_bit(pixels)
+            pixels = to_uint8(torch.from_numpy(pixels)).numpy()
         return np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
     def done(self, name: str) -> set[int]:
@@ -119,8 +121,3 @@ class PosterStore:
 
     def _statistics(self, net: Net, number: int) -> str:
         return join(self.url, "statistics", f"{net}-{number:02d}.safetensors")
-
-
-def eight_bit(image: ndarray) -> UInt8[ndarray, "..."]:
-    """[-1, 1] to the nearest 8-bit level; values outside are clipped."""
-    return ((image + 1.0) * 127.5).round().clip(0, 255).astype(np.uint8)

@@ -4,10 +4,11 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import ray
+from cachetools import LRUCache, cached
 from fsspec.core import url_to_fs
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -15,12 +16,13 @@ from tqdm import tqdm
 
 from magic.config import require
 from pipelines.config import SourceConfig
-from pipelines.images import UNREADABLE, decode, list_pictures, read_bytes
+from pipelines.images import decode, list_pictures, read_bytes, reason_of
+from pipelines.objects import absolute
 from pipelines.tone import Tone, match_tone, pooled, tone_of
 
 log = logging.getLogger(__name__)
 IN_FLIGHT = 64
-CACHED_PICTURES = 128
+CACHE_BYTES = 1_000_000_000  # of decoded pictures that each process keeps of those that are not held
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Source:
     @property
     def tone(self) -> Tone:
         """The tone of all pictures together, as they are stored."""
-        return pooled((picture.height * picture.width, picture.tone) for picture in self.pictures)
+        tone = pooled((picture.height * picture.width, picture.tone) for picture in self.pictures)
+        return Tone(round(tone.mean, 2), round(tone.deviation, 2))  # the same on every kind of processor
 
     def in_tone(self, wanted: Tone) -> "Source":
         """The same source with every picture brought into a tone."""
@@ -74,13 +77,19 @@ class Source:
         parts = [repr(self.config.scale), *(picture.sha256 for picture in self.pictures)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def describe(self) -> dict[str, Any]:
-        """For manifests: where the pictures came from and what exactly they were."""
+    def identity(self) -> dict[str, Any]:
+        """What makes this source the same again: no more than decides its pixels."""
         return {
-            "urls": list(self.config.urls),
+            "urls": [absolute(url) for url in self.config.urls],
             "scale": self.config.scale,
             "digest": self.digest,
             "tone": self.wanted,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """For manifests: identity, and every picture."""
+        return {
+            **self.identity(),
             "pictures": [asdict(picture) for picture in self.pictures],
             "skipped": [{"url": url, "reason": reason} for url, reason in self.skipped],
         }
@@ -144,15 +153,15 @@ def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[PictureI
     try:
         data = read_bytes(url)
         pixels = decode(data, scale=config.scale, max_megapixels=config.max_megapixels)
-    except UNREADABLE as error:
-        return f"{type(error).__name__}: {str(error) or 'unreadable'}", None
+    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything, and must not end the survey
+        return reason_of(error), None
     height, width, _ = pixels.shape
     if min(height, width) < min_side_px:
         return f"too small: {width}x{height}, needs {min_side_px} pixels on each side", None
     return PictureInfo(url, hashlib.sha256(data).hexdigest(), height, width, tone_of(pixels)), pixels
 
 
-@lru_cache(maxsize=CACHED_PICTURES)
+@cached(LRUCache(CACHE_BYTES, getsizeof=lambda pixels: pixels.nbytes), lock=Lock())
 def _fetch(url: str, config: SourceConfig) -> ndarray:
     return decode(read_bytes(url), scale=config.scale, max_megapixels=config.max_megapixels)
 

@@ -11,13 +11,14 @@ import ray
 import torch
 from tqdm import tqdm
 
+from magic.batch import to_uint8
 from magic.checkpoint import Packed, unpack_generator
 from magic.norm import Moments
 from magic.render import NETS, Net, Scene, TileRenderer
 from magic.sheets import weights_in_colour
 from magic.tiles import TileGrid
 from pipelines.pool import WorkerPool
-from pipelines.poster import PosterStore, eight_bit
+from pipelines.poster import PosterStore
 
 SAVE_EVERY_S = 10.0
 PRODUCT: dict[Net, str] = {"mixing": "collage", "refiner": "output"}
@@ -57,7 +58,7 @@ class TileWorker:
         store, tile = self.task.store, self.task.grid[number]
         if net == "refiner":
             image = self.renderer.refine(tile, statistics, self._collage(net, number))
-            store.write("output", tile.core, eight_bit(image))
+            store.write("output", tile.core, to_uint8(torch.from_numpy(image)).numpy())
             return
         collage, weights = self.renderer.mix(tile, statistics)
         if self.task.with_weights:
@@ -111,14 +112,18 @@ def _sweep(
     bar.update(coverage.num_tiles)
     early: dict[int, Moments] = {}
     saved_at = time.monotonic()
-    for tile, moments in pool.map(_call("measure", net, before), range(coverage.num_tiles, num_tiles)):
-        bar.update()
-        early[tile] = moments
-        while coverage.num_tiles in early:
-            coverage = coverage.extended(early.pop(coverage.num_tiles))
-        if coverage.num_tiles == num_tiles or (coverage.moments and time.monotonic() > saved_at + SAVE_EVERY_S):
+    try:
+        for tile, moments in pool.map(_call("measure", net, before), range(coverage.num_tiles, num_tiles)):
+            bar.update()
+            early[tile] = moments
+            while coverage.num_tiles in early:
+                coverage = coverage.extended(early.pop(coverage.num_tiles))
+            if coverage.moments and time.monotonic() > saved_at + SAVE_EVERY_S:
+                store.save_statistics(net, number, coverage)
+                saved_at = time.monotonic()
+    finally:
+        if coverage.moments:
             store.save_statistics(net, number, coverage)
-            saved_at = time.monotonic()
     assert coverage.moments is not None
     assert coverage.num_tiles == num_tiles
     return coverage.moments

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+from magic.losses import LUMA
 
 
 class Tone(NamedTuple):
@@ -23,7 +23,7 @@ class Tone(NamedTuple):
 
 def tone_of(picture: UInt8[ndarray, "H W 3"]) -> Tone:
     """The tone of one picture."""
-    luma = picture @ LUMA
+    luma = picture @ np.array(LUMA, np.float32)
     return Tone(float(luma.mean(dtype=np.float64)), float(luma.std(dtype=np.float64)))
 
 

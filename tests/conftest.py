@@ -1,9 +1,13 @@
 """What all tests share: one Ray session, a small generator, pictures."""
 
+import contextlib
 import logging
 import os
+import shutil
 import tempfile
+import threading
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -13,6 +17,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from hypothesis import settings
@@ -20,6 +25,7 @@ from PIL import Image
 
 from magic.config import GeneratorConfig
 from magic.generator import MagicGenerator
+from magic.memory import MemorySet, draw_templates
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -68,6 +74,40 @@ def ray_here(s3_server):
     )
     yield
     ray.shutdown()
+    shutil.rmtree(os.environ["RAY_TMPDIR"], ignore_errors=True)
+
+
+def ray_processes(name: str) -> list[psutil.Process]:
+    """This test session's own Ray workers that run what has that name."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if name in "".join(process.cmdline()[:1]):
+                found.append(process)
+    return found
+
+
+@contextlib.contextmanager
+def killing(name: str, when: Callable[[], bool]) -> Iterator[list[int]]:
+    """Within the block, wait until `when` and kill all Ray workers of that name; gives their process ids."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def kill() -> None:
+        while not when():
+            if over.wait(0.01):
+                return
+        for process in ray_processes(name):
+            process.kill()
+            killed.append(process.pid)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join()
 
 
 def textured(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -88,6 +128,12 @@ def random_generator(depth: int, seed: int = 0, **settings) -> MagicGenerator:
             parameter.data += 0.2 * torch.randn_like(parameter)
     torch.nn.init.normal_(generator.refiner.head.weight, std=0.05)
     return generator
+
+
+def memory_set(pictures: list[np.ndarray], num_templates: int, seed: int) -> MemorySet:
+    """Templates drawn from pictures."""
+    templates = draw_templates([picture.shape[:2] for picture in pictures], num_templates, seed)
+    return MemorySet(dict(enumerate(pictures)), templates)
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,16 @@
 """Pictures on storage -> Ray Data -> Ray Train -> registry -> tiles -> poster, by the commands a user types."""
 
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from mlflow import MlflowClient
 from PIL import Image
 from safetensors.numpy import load_file
 
 from jobs import cli
+from pipelines.images import read_bytes
+from tests.conftest import killing
 
 STEPS, EVERY = 24, 8
 SMALL = {
@@ -94,25 +93,16 @@ def test_the_same_command_again_does_nothing(trained, pictures, workplace, capsy
     assert train(pictures, workplace, "plain") == 0
     assert "24 of them done" in capsys.readouterr().out
     assert len(trained.search_model_versions("name = 'plain'")) == 1
+    assert train(pictures, workplace, "plain", "--alias", "prod") == 0
+    assert len(trained.search_model_versions("name = 'plain'")) == 1
+    assert str(trained.get_model_version_by_alias("plain", "prod").version) == "1"
 
 
 def test_a_killed_training_worker_resumes_and_ends_where_it_would_have(trained, pictures, workplace):
     """Killed after a checkpoint, between two of them: the weights at the end are those of the undisturbed run."""
-    killed = []
-
-    def kill_after_first_checkpoint():
-        folder = workplace / "runs" / "killed"
-        while not (folder / "checkpoint_manager_snapshot.json").exists():
-            time.sleep(0.01)
-        for process in psutil.process_iter(["cmdline"]):
-            if process.info["cmdline"] and "RayTrainWorker" in process.info["cmdline"][0]:
-                process.kill()
-                killed.append(process.pid)
-
-    thread = threading.Thread(target=kill_after_first_checkpoint)
-    thread.start()
-    assert train(pictures, workplace, "killed") == 0
-    thread.join()
+    snapshot = workplace / "runs" / "killed" / "checkpoint_manager_snapshot.json"
+    with killing("RayTrainWorker", snapshot.exists) as killed:
+        assert train(pictures, workplace, "killed") == 0
     assert killed
     expected, got = weights(workplace, "plain"), weights(workplace, "killed")
     assert all(np.allclose(got[name], expected[name], atol=1e-5) for name in expected)
@@ -122,14 +112,20 @@ def test_a_killed_training_worker_resumes_and_ends_where_it_would_have(trained, 
         assert resumed[step] == pytest.approx(value, rel=1e-3)
 
 
-def test_two_workers_train_one_model_and_a_longer_run_goes_on(trained, pictures, workplace, capsys):
-    assert train(pictures, workplace, "pair", "--workers", 2, "--steps", 8) == 0
-    first = weights(workplace, "pair", 8)
-    assert train(pictures, workplace, "pair", "--workers", 2, "--steps", 12) == 0
+def test_two_workers_train_on_object_storage_and_a_longer_run_goes_on(trained, pictures, workplace, s3, capsys):
+    pair = ("--workers", 2, "--out", f"{s3}/runs")
+    assert train(pictures, workplace, "pair", *pair, "--steps", 8) == 0
+    assert train(pictures, workplace, "pair", *pair, "--steps", 12) == 0
     assert "12 steps, 8 of them done" in capsys.readouterr().out
-    second = weights(workplace, "pair", 12)
-    assert any(not np.array_equal(first[name], second[name]) for name in first)
+    first, second = (f"{s3}/runs/pair/step-{step:08d}/generator.safetensors" for step in (8, 12))
+    assert read_bytes(first) != read_bytes(second)
     assert sorted(str(v.version) for v in trained.search_model_versions("name = 'pair'")) == ["1", "2"]
+
+
+def test_a_store_without_the_run_is_refused(trained, pictures, workplace, capsys):
+    other = f"sqlite:///{workplace}/other.db"
+    assert train(pictures, workplace, "plain", "--cluster.tracking-uri", other) == 2
+    assert "got a store without it" in capsys.readouterr().err
 
 
 def test_other_settings_need_another_name(trained, pictures, workplace, capsys):

@@ -1,6 +1,7 @@
 """Wrong input gives one clear line, no traceback, exit code 2."""
 
 import pytest
+import s3fs
 
 from jobs import cli
 from jobs.config import PosterConfig, TrainConfig
@@ -57,6 +58,16 @@ def test_sources_without_pictures(capsys, ray_here, tmp_path):
     assert "at least one URL" in refused(capsys, "train", "paper", "--out", tmp_path)
 
 
+def test_storage_without_credentials(capsys, ray_here, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    s3fs.S3FileSystem.clear_instance_cache()
+    line = refused(capsys, *TRAIN, "--style.urls", "s3://somewhere/style", "--out", tmp_path)
+    assert "pictures at s3://somewhere/style" in line
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
 def test_more_workers_than_the_cluster_holds(capsys, ray_here, tmp_path):
     line = refused(capsys, *TRAIN, "--workers", 40, "--out", tmp_path)
     assert "expected 41 CPUs for 40 training workers" in line
@@ -66,6 +77,21 @@ def test_a_training_folder_of_another_job(capsys, ray_here, tmp_path):
     (tmp_path / "magic-demo").mkdir()
     (tmp_path / "magic-demo" / "diary.txt").touch()
     assert "got other files" in refused(capsys, *TRAIN, "--out", tmp_path)
+    (tmp_path / "a-file").touch()
+    assert "choose another" in refused(capsys, *TRAIN, "--out", tmp_path / "a-file")
+
+
+def test_fp16_without_a_gpu(capsys, ray_here, tmp_path):
+    assert "fp32 or bf16" in refused(capsys, *TRAIN, "--optimizer.precision", "fp16", "--out", tmp_path)
+
+
+def test_work_that_failed_is_told_without_a_traceback(capsys, monkeypatch):
+    def fail(job):
+        raise RuntimeError("3 tiles failed 3 times")
+
+    monkeypatch.setattr(cli, "run", fail)
+    assert cli.main([*TRAIN]) == 1
+    assert capsys.readouterr().err == "magic: failed: 3 tiles failed 3 times\n"
 
 
 def poster(model, pictures, out, *more):
@@ -79,7 +105,7 @@ def poster(model, pictures, out, *more):
         ("models:/nobody@current", "a registered model"),
         ("models:/nobody/1", "a registered model"),
         ("models:/nobody", "models:/NAME@ALIAS"),
-        ("no/such/folder", "a model folder"),
+        ("no/such/folder", "expected a model at"),
     ],
 )
 def test_unknown_models(capsys, pictures, tmp_path, name, message):

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from PIL import Image
 
 from jobs.config import PosterConfig
 from jobs.poster import poster
+from magic.batch import to_uint8
 from magic.checkpoint import save_generator
-from magic.memory import MemorySet
 from magic.render import Scene, TileRenderer, plan_canvas
 from pipelines.images import decode
-from pipelines.poster import eight_bit
 from pipelines.tone import match_tone, pooled, tone_of
-from tests.conftest import random_generator
+from tests.conftest import killing, memory_set, random_generator, ray_processes
 
 K, SEED, TILE = 3, 5, 48
 
@@ -89,11 +88,11 @@ def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, model, p
     canvas = plan_canvas(generator, *content.shape[:2])
     tones = [(style.shape[0] * style.shape[1], tone_of(style)) for style in styles]
     content = match_tone(content, tone_of(content), pooled(tones))
-    scene = Scene(content, MemorySet.draw(styles, K, SEED), canvas)
+    scene = Scene(content, memory_set(styles, K, SEED), canvas)
     whole = TileRenderer(generator, scene, torch.device("cpu")).whole()
     for name, image in {"poster": whole.image, "collage": whole.collage}.items():
         shown = np.array(Image.open(tmp_path / "poster" / f"{name}.png")).astype(int)
-        expected = eight_bit(image[0].numpy()[(slice(None), *canvas.poster.slices)]).transpose(1, 2, 0)
+        expected = to_uint8(image[0])[(slice(None), *canvas.poster.slices)].numpy().transpose(1, 2, 0)
         assert shown.shape == content.shape
         assert np.abs(shown - expected).max() <= 1  # where a value lies between two levels, rounding may differ
         assert (shown != expected).mean() < 0.001
@@ -113,21 +112,8 @@ def test_three_workers_give_the_same_bytes(config, undisturbed):
 
 def test_a_killed_render_worker_changes_nothing(config, undisturbed):
     settings = config(workers=2)
-    killed = []
-
-    def kill_one():
-        while not list(Path(settings.out).glob("statistics/mixing-02*")):
-            time.sleep(0.02)
-        for process in psutil.process_iter(["cmdline"]):
-            if process.info["cmdline"] and process.info["cmdline"][0].startswith("ray::TileWorker"):
-                process.kill()
-                killed.append(process.pid)
-                return
-
-    thread = threading.Thread(target=kill_one)
-    thread.start()
-    poster(settings)
-    thread.join()
+    with killing("TileWorker", lambda: any(Path(settings.out).glob("statistics/mixing-02*"))) as killed:
+        poster(settings)
     assert killed
     assert contents(settings.out) == undisturbed
 
@@ -168,6 +154,16 @@ def test_a_folder_of_another_poster_is_refused(ray_here, config):
             poster(config(**change))
 
 
+def test_a_broken_style_picture_does_not_keep_a_job_from_going_on(ray_here, config, pictures, tmp_path):
+    folder = tmp_path / "style"
+    shutil.copytree(pictures / "style", folder)
+    (folder / "broken.png").write_bytes(b"no picture")
+    first, again = (poster(config(style=(str(folder),))) for _ in range(2))
+    assert first == again
+    skipped = json.loads((tmp_path / "poster" / "manifest.json").read_text())["style"]["skipped"]
+    assert [entry["reason"] for entry in skipped] == ["no picture"]
+
+
 def test_another_size(ray_here, config, tmp_path):
     poster(config(width=77))
     assert Image.open(tmp_path / "poster" / "poster.png").size == (77, 88)
@@ -184,6 +180,6 @@ def test_a_poster_on_object_storage(ray_here, config, undisturbed, s3):
 def test_no_worker_is_left(ray_here, config):
     poster(config(workers=2))
     deadline = time.monotonic() + 20
-    while any((p.info["cmdline"] or [""])[0].startswith("ray::TileWorker") for p in psutil.process_iter(["cmdline"])):
+    while ray_processes("TileWorker"):
         assert time.monotonic() < deadline
         time.sleep(0.1)

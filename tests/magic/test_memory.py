@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from magic.memory import MemorySet, Template, mirrored, window
 from magic.tiles import Box
-from tests.conftest import textured
+from tests.conftest import memory_set, textured
 
 RNG = np.random.default_rng(0)
 STYLES = [textured(RNG, 20, 30), textured(RNG, 33, 17)]
@@ -26,7 +26,7 @@ def test_mirroring_goes_on_for_ever(length, start):
 
 @given(st.integers(-60, 60), st.integers(-60, 60), st.integers(1, 40), st.integers(1, 40))
 def test_a_window_is_the_same_wherever_it_is_cut_from(top, left, height, width):
-    memory = MemorySet.draw(STYLES, 3, seed=1)
+    memory = memory_set(STYLES, 3, seed=1)
     box = Box(top, left, top + height, left + width)
     around = Box(top - 7, left - 5, top + height + 3, left + width + 9)
     rows, columns = box.within(around).slices
@@ -34,7 +34,7 @@ def test_a_window_is_the_same_wherever_it_is_cut_from(top, left, height, width):
 
 
 def test_a_template_without_move_is_the_picture():
-    memory = MemorySet(STYLES, (Template(0, 0, 0), Template(0, 0, 0, flip=True)))
+    memory = MemorySet(dict(enumerate(STYLES)), (Template(0, 0, 0), Template(0, 0, 0, flip=True)))
     plain, flipped = memory.window(Box(0, 0, 20, 30))
     assert np.array_equal(plain, STYLES[0])
     assert np.array_equal(flipped, STYLES[0][:, ::-1])
@@ -42,14 +42,14 @@ def test_a_template_without_move_is_the_picture():
 
 
 def test_draws_follow_the_seed_and_use_all_pictures():
-    drawn = MemorySet.draw(STYLES, 6, seed=3).templates
-    assert drawn == MemorySet.draw(STYLES, 6, seed=3).templates
-    assert drawn != MemorySet.draw(STYLES, 6, seed=4).templates
+    drawn = memory_set(STYLES, 6, seed=3).templates
+    assert drawn == memory_set(STYLES, 6, seed=3).templates
+    assert drawn != memory_set(STYLES, 6, seed=4).templates
     assert sorted(template.picture for template in drawn) == [0, 0, 0, 1, 1, 1]
 
 
 def test_empty_sets_are_refused():
     with pytest.raises(ValueError, match="K >= 1"):
-        MemorySet.draw(STYLES, 0, seed=0)
+        memory_set(STYLES, 0, seed=0)
     with pytest.raises(ValueError, match="style picture"):
-        MemorySet.draw([], 3, seed=0)
+        memory_set([], 3, seed=0)

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from magic.memory import MemorySet
 from magic.render import Scene, TileRenderer, plan_canvas, plan_grid
-from tests.conftest import random_generator, textured
+from tests.conftest import memory_set, random_generator, textured
 
 LEVEL = 127.5  # 8-bit levels per unit
 
@@ -47,7 +46,7 @@ def test_tiles_equal_the_whole_pass(depth, height, width, core_px, refine):
     rng = np.random.default_rng(height)
     generator = random_generator(depth, refine=refine, refiner_sees_content=refine == "paint")
     canvas = plan_canvas(generator, height, width)
-    memory = MemorySet.draw([textured(rng, 60, 80), textured(rng, 45, 50)], 3, seed=width)
+    memory = memory_set([textured(rng, 60, 80), textured(rng, 45, 50)], 3, seed=width)
     renderer = TileRenderer(generator, Scene(textured(rng, height, width), memory, canvas), torch.device("cpu"))
     whole = renderer.whole()
     painted = paint_by_tiles(renderer, plan_grid(generator, canvas, core_px))
@@ -62,7 +61,7 @@ def test_statistics_of_each_tile_alone_would_show():
     rng = np.random.default_rng(0)
     generator = random_generator(3)
     canvas = plan_canvas(generator, 130, 171)
-    memory = MemorySet.draw([textured(rng, 60, 80)], 3, seed=0)
+    memory = memory_set([textured(rng, 60, 80)], 3, seed=0)
     renderer = TileRenderer(generator, Scene(textured(rng, 130, 171), memory, canvas), torch.device("cpu"))
     whole = renderer.whole()
     tile = plan_grid(generator, canvas, 64)[6]
@@ -81,7 +80,7 @@ def test_a_border_shows_no_frame():
     rng = np.random.default_rng(0)
     generator = random_generator(2)
     content = textured(rng, 40, 52)
-    memory = MemorySet.draw([textured(rng, 60, 80)], 3, seed=0)
+    memory = memory_set([textured(rng, 60, 80)], 3, seed=0)
     canvas = plan_canvas(generator, 40, 52)
     assert canvas.bleed_before >= generator.mixing.halo.before + generator.refiner.halo.before
     wide = replace(canvas, bleed_before=canvas.bleed_before + 8, height=canvas.height + 8, width=canvas.width + 8)

@@ -23,7 +23,7 @@ def sources(ray_here, pictures):
 
 def digests(dataset) -> list[tuple[int, str]]:
     return [
-        (number, hashlib.sha256(b"".join(field.numpy().tobytes() for field in batch)).hexdigest())
+        (int(number), hashlib.sha256(b"".join(field.numpy().tobytes() for field in batch)).hexdigest())
         for number, batch in read_batches(dataset.iterator())
     ]
 
@@ -41,6 +41,7 @@ def test_a_stream_can_begin_anywhere(sources):
     config = CropConfig(**SMALL)
     whole = digests(batch_dataset(*sources, config, first=0, count=20))
     assert digests(batch_dataset(*sources, config, first=13, count=7)) == whole[13:]
+    assert digests(batch_dataset(*sources, config, first=20, count=0)) == []
 
 
 def test_another_seed_gives_other_crops(sources):
@@ -55,7 +56,7 @@ def test_training_workers_get_every_nth_batch(sources):
     seen = {}
 
     def consume(rank):
-        seen[rank] = [number for number, _ in read_batches(shards[rank])]
+        seen[rank] = [int(number) for number, _ in read_batches(shards[rank])]
 
     threads = [threading.Thread(target=consume, args=(rank,)) for rank in range(2)]
     for thread in threads:

@@ -94,11 +94,19 @@ def test_truncated_pictures_are_refused(kind):
 def test_bombs_are_refused_before_they_unpack():
     with pytest.raises(ValueError, match="at most 1 megapixels"):
         decode(encoded(Image.new("1", (4000, 4000))), max_megapixels=1.0)
+    with pytest.raises(ValueError, match="at most 1 megapixels"):
+        decode(encoded(Image.fromarray(RGB)), scale=100.0, max_megapixels=1.0)
 
 
 def test_what_is_no_picture_is_refused():
     with pytest.raises(OSError, match="cannot identify"):
         decode(b"hello")
+
+
+def test_a_name_that_looks_like_a_glob_is_a_name_first(pictures, tmp_path):
+    odd = tmp_path / "a[1].png"
+    odd.write_bytes((pictures / "style" / "0.png").read_bytes())
+    assert list_pictures([str(odd)]) == [f"file://{odd}"]
 
 
 def test_files_folders_and_globs(pictures):

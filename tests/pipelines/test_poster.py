@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
+from magic.batch import to_uint8
 from magic.norm import Moments
 from magic.tiles import Canvas, Halo, TileGrid
 from pipelines.objects import claim, read_json, write_json, write_object
-from pipelines.poster import Coverage, PosterStore, eight_bit
+from pipelines.poster import Coverage, PosterStore
 
 GRID = TileGrid(height=72, width=104, core_px=40, halo=Halo(8, 8), multiple=8)
 
@@ -43,7 +45,7 @@ def test_the_poster_is_cut_from_the_canvas_as_8_bit(store):
     for tile in GRID:
         store.write("collage", tile.core, image[(slice(None), *tile.core.slices)])
     shown = store.picture("collage", canvas)
-    assert np.array_equal(shown, eight_bit(image[:, 16:46, 16:66]).transpose(1, 2, 0))
+    assert np.array_equal(shown, to_uint8(torch.from_numpy(image))[:, 16:46, 16:66].numpy().transpose(1, 2, 0))
 
 
 def test_statistics_come_back_and_damaged_ones_start_anew(store):
@@ -70,6 +72,15 @@ def test_a_folder_belongs_to_one_job(store):
         claim(folder, {"seed": 2, "model": {"digest": "b"}}, "the folder")
     with pytest.raises(ValueError, match="got other files"):
         claim(store.url, job, "the folder")
+
+
+def test_what_cannot_be_a_jobs_folder_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "job.json").write_text("a list of jobs")
+    for name in ("file", "foreign", "file/below"):
+        with pytest.raises(ValueError, match=f"expected the folder to be .*{name}"):
+            claim(str(tmp_path / name), {"seed": 1}, "the folder")
 
 
 def test_objects_are_whole_or_absent(tmp_path, s3):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from magic.losses import LUMA
 from pipelines.config import SourceConfig
 from pipelines.images import decode
 from pipelines.sources import survey
-from pipelines.tone import LUMA, Tone, match_tone, tone_of
+from pipelines.tone import Tone, match_tone, tone_of
 from tests.conftest import textured
 
 
@@ -55,7 +56,7 @@ def test_a_content_source_takes_the_tone_of_a_style(ray_here, pictures):
     content, style = (
         survey(SourceConfig(urls=(str(pictures / name),)), min_side_px=8, name=name) for name in ("content", "style")
     )
-    everything = np.concatenate([(style.get(number) @ LUMA).ravel() for number in range(3)])
+    everything = np.concatenate([(style.get(number) @ np.array(LUMA)).ravel() for number in range(3)])
     assert style.tone == pytest.approx((everything.mean(), everything.std()), rel=1e-4)
     dark = Tone(40.0, 12.0)
     assert tone_of(content.in_tone(dark).get(0)) == pytest.approx(dark, abs=1.0)

@@ -1,0 +1,60 @@
+"""What only a GPU can show: pytest tests/magic/test_gpu.py on a machine with one."""
+
+import numpy as np
+import pytest
+import torch
+
+from magic.checkpoint import load_state, save_state
+from magic.config import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+from magic.render import Scene, TileRenderer, plan_canvas, plan_grid
+from magic.step import new_state, train_step
+from tests.conftest import memory_set, random_generator, textured
+from tests.magic.test_render import LEVEL, paint_by_tiles
+from tests.magic.test_step import batch
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+GPU = torch.device("cuda")
+
+
+def fresh(precision):
+    torch.manual_seed(0)
+    return new_state(
+        GeneratorConfig(channels=8, depth=2, heads=1),
+        DiscriminatorConfig(channels=8, depth=3),
+        LossConfig(),
+        OptimizerConfig(learning_rate=2e-3, precision=precision),
+        device=GPU,
+    )
+
+
+def test_fp16_with_loss_scaling_is_the_default_and_learns():
+    state = fresh(None)
+    assert state.precision == "fp16"
+    assert state.scaler.is_enabled()
+    terms = [train_step(state, batch(0)) for _ in range(60)]
+    assert all(torch.isfinite(value) for value in terms[-1].values())
+    assert terms[-1]["loss/content"] < 0.7 * terms[0]["loss/content"]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
+def test_a_saved_state_goes_on_in_any_precision(tmp_path, precision):
+    first = fresh("fp16")
+    train_step(first, batch(0))
+    save_state(tmp_path, first)
+    second = fresh(precision)
+    load_state(tmp_path, second)
+    assert torch.isfinite(train_step(second, batch(1))["loss/generator"])
+    assert second.step == 2
+
+
+def test_tiles_equal_the_whole_pass():
+    rng = np.random.default_rng(0)
+    generator = random_generator(3)
+    canvas = plan_canvas(generator, 130, 171)
+    memory = memory_set([textured(rng, 60, 80)], 3, seed=0)
+    renderer = TileRenderer(generator, Scene(textured(rng, 130, 171), memory, canvas), GPU)
+    whole = renderer.whole()
+    painted = paint_by_tiles(renderer, plan_grid(generator, canvas, 64))
+    error = np.abs(painted["refiner"] - whole.image[0].cpu().numpy()) * LEVEL
+    assert error.mean() <= 0.001
+    assert error.max() <= 0.02
