@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import psutil
 import pytest
@@ -19,8 +21,10 @@ from jobs.poster import poster
 from magic.batch import to_uint8
 from magic.checkpoint import save_generator
 from magic.render import Scene, TileRenderer, plan_canvas
+from pipelines.config import SourceConfig
 from pipelines.images import decode
-from pipelines.tone import match_tone, pooled, tone_of
+from pipelines.sources import survey
+from pipelines.tone import match_tone, tone_of
 from tests.conftest import killing, memory_set, random_generator, ray_processes
 
 K, SEED, TILE = 3, 5, 48
@@ -83,11 +87,11 @@ def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, model, p
     poster(settings)
     generator = random_generator(3)
     content = decode((pictures / "content" / "portrait.png").read_bytes())
-    # tone left out: no recipe beside the model, so content is matched to the style
     styles = [decode(path.read_bytes()) for path in sorted((pictures / "style").iterdir())]
     canvas = plan_canvas(generator, *content.shape[:2])
-    tones = [(style.shape[0] * style.shape[1], tone_of(style)) for style in styles]
-    content = match_tone(content, tone_of(content), pooled(tones))
+    # no recipe beside the model says otherwise: content is matched to the style
+    tone = survey(SourceConfig(urls=(f"{pictures}/style",)), min_side_px=1, name="style").tone
+    content = match_tone(content, tone_of(content), tone)
     scene = Scene(content, memory_set(styles, K, SEED), canvas)
     whole = TileRenderer(generator, scene, torch.device("cpu")).whole()
     for name, image in {"poster": whole.image, "collage": whole.collage}.items():
@@ -170,9 +174,7 @@ def test_another_size(ray_here, config, tmp_path):
 
 
 def test_a_poster_on_object_storage(ray_here, config, undisturbed, s3):
-    import fsspec
-
-    poster(config(out=f"{s3}/posters/one", workers=2))
+    poster(replace(config(workers=2), out=f"{s3}/posters/one"))
     with fsspec.open(f"{s3}/posters/one/poster.png", "rb") as file:
         assert hashlib.sha256(file.read()).hexdigest() == undisturbed["poster.png"]
 
