@@ -144,7 +144,10 @@ def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
             dataset_config=DealInTurn(),
             datasets={"train": _stream(config, job.content, job.style, folder)},
         )
-        trainer.fit()
+        try:
+            trainer.fit()
+        except SystemExit as stop:  # Ray Train's answer to ctrl-C
+            raise KeyboardInterrupt from stop
 
 
 def _stream(config: TrainConfig, content: Source, style: Source, folder: str) -> Callable[[], Dataset]:

@@ -21,7 +21,7 @@ from pipelines.crops import draw_batch
 from pipelines.sources import Source
 
 TASK_BYTES = 64_000_000  # crops made by one task: enough to hide what a task costs, little to wait for
-SCHEDULER_PAUSE_S = 0.02
+SCHEDULER_PAUSE_S = 0.01
 
 
 def batch_dataset(content: Source, style: Source, config: CropConfig, *, first: int, count: int) -> Dataset:
@@ -57,8 +57,9 @@ def batch_dataset(content: Source, style: Source, config: CropConfig, *, first: 
 class _Breathe(ExecutionCallback):  # type: ignore[misc]
     """Lets Ray Data's scheduler rest between two looks at its tasks.
 
-    Whenever the training is slower than the cropping, all its buffers are full and it looks without a pause: that
-    cost most of a core, and on two cores every second training step.
+    Whenever the training is slower than the cropping, all its buffers are full and it looks without a pause, on a
+    core that two-core machines need for the training. benchmarks/data_stream.py measures what the pause gives and
+    what it takes.
     """
 
     def on_execution_step(self, executor: object) -> None:
