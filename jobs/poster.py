@@ -19,7 +19,7 @@ from magic.checkpoint import CONFIG, RECIPE, WEIGHTS, Packed, unpack_generator
 from magic.config import require
 from magic.memory import MemorySet, draw_templates
 from magic.norm import Moments
-from magic.render import Net, Scene, plan_canvas, plan_grid
+from magic.render import NETS, Net, Scene, plan_canvas, plan_grid
 from magic.sheets import Panel, sheet
 from pipelines.config import SourceConfig
 from pipelines.export import encode_png, export_png
@@ -27,7 +27,7 @@ from pipelines.images import decode, list_pictures, read_bytes, reason_of
 from pipelines.objects import absolute, claim, join, read_object, write_json, write_object
 from pipelines.poster import PosterStore
 from pipelines.sources import Source, survey
-from pipelines.tiles import PosterTask, num_sweeps, paint
+from pipelines.tiles import PosterTask, paint
 from pipelines.tone import match_tone, tone_of
 
 SHEET_PANEL_PX = 480
@@ -110,7 +110,16 @@ def plan_task(config: PosterConfig, model: Model, style: Source) -> tuple[Poster
     memory = MemorySet({t.picture: style.get(t.picture) for t in templates}, templates)
     store = PosterStore(absolute(config.out), grid)
     scene = Scene(content, memory, canvas)
-    return PosterTask(model.packed, scene, grid, store, "weights" in config.also, config.threads), digest
+    task = PosterTask(
+        generator=model.packed,
+        sweeps={net: getattr(generator, net).num_norms for net in NETS},
+        scene=scene,
+        grid=grid,
+        store=store,
+        with_weights="weights" in config.also,
+        threads=config.threads,
+    )
+    return task, digest
 
 
 def tone_setting(config: PosterConfig, model: Model) -> str:
@@ -136,7 +145,7 @@ def load_content(config: PosterConfig) -> tuple[np.ndarray, str]:
 
 def describe_plan(config: PosterConfig, task: PosterTask, model: Model, num_workers: int) -> str:
     """What will be done, for people."""
-    canvas, grid, sweeps = task.scene.canvas, task.grid, num_sweeps(task)
+    canvas, grid, sweeps = task.scene.canvas, task.grid, task.sweeps
     pixels = canvas.height * canvas.width
     stored_mb = pixels * (12 + 3 + 3 * task.with_weights) / 1e6
     read = grid[0].read

@@ -29,6 +29,8 @@ class PosterTask:
     """Everything a worker needs to paint any tile."""
 
     generator: Packed
+    sweeps: dict[Net, int]
+    """How many norms of each network need statistics."""
     scene: Scene
     grid: TileGrid
     store: PosterStore
@@ -69,19 +71,13 @@ class TileWorker:
         return self.task.store.read("collage", self.task.grid[number].read) if net == "refiner" else None
 
 
-def num_sweeps(task: PosterTask) -> dict[Net, int]:
-    """How many norms of each network need statistics."""
-    generator = unpack_generator(task.generator)
-    return {net: getattr(generator, net).num_norms for net in NETS}
-
-
 def paint(task: PosterTask, *, num_workers: int, use_gpu: bool) -> dict[Net, list[Moments]]:
     """Do all that is not done yet of a poster; returns the statistics of all norms.
 
     Raises:
         RuntimeError: if tiles keep failing; everything else is kept.
     """
-    sweeps, tiles, store = num_sweeps(task), len(task.grid), task.store
+    sweeps, tiles, store = task.sweeps, len(task.grid), task.store
     shared = ray.put(task)
     actor = ray.remote(num_cpus=task.threads, num_gpus=int(use_gpu), max_restarts=0)(TileWorker)
     everything = sum(sweeps.values()) * tiles + len(NETS) * tiles
