@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 demo: .venv/ready
 	$(BIN)/magic train demo --out out/runs $(DEMO_CLUSTER)
 	$(BIN)/magic poster --model models:/magic-demo@current --content demo/content/astronaut.jpg --width 1026 \
-		--tile 320 --templates 10 --also collage weights --sheet --out out/poster $(DEMO_CLUSTER)
+		--tile 320 --templates 12 --seed 1 --also collage weights --sheet --out out/poster $(DEMO_CLUSTER)
 	@echo
 	@echo "The poster:          out/poster/poster.png"
 	@echo "What it is made of:  out/poster/sheet.png"

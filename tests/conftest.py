@@ -12,7 +12,7 @@ from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # tests of authentication switch it on themselves
-os.environ.setdefault("RAY_TMPDIR", tempfile.mkdtemp(prefix="mr-", dir="/tmp"))
+os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mr-", dir="/tmp")  # short: sockets below it
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
@@ -29,6 +29,10 @@ from magic.memory import MemorySet, draw_templates
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
+
+
+def pytest_unconfigure():
+    shutil.rmtree(os.environ["RAY_TMPDIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +78,6 @@ def ray_here(s3_server):
     )
     yield
     ray.shutdown()
-    shutil.rmtree(os.environ["RAY_TMPDIR"], ignore_errors=True)
 
 
 def ray_processes(name: str) -> list[psutil.Process]:
