@@ -37,23 +37,24 @@ def model(tmp_path_factory) -> Path:
     return folder
 
 
+def small_poster(model: Path, pictures: Path, out: Path) -> PosterConfig:
+    """The poster of these tests, made by one worker."""
+    return PosterConfig(
+        model=str(model),
+        content=f"{pictures}/content/portrait.png",
+        style=(f"{pictures}/style",),
+        out=str(out),
+        templates=K,
+        seed=SEED,
+        tile=TILE,
+        also=("collage", "weights"),
+        workers=1,
+    )
+
+
 @pytest.fixture
 def config(model, pictures, tmp_path):
-    def make(out="poster", **changes):
-        settings = {
-            "model": str(model),
-            "content": f"{pictures}/content/portrait.png",
-            "style": (f"{pictures}/style",),
-            "out": str(tmp_path / out),
-            "templates": K,
-            "seed": SEED,
-            "tile": TILE,
-            "also": ("collage", "weights"),
-            "workers": 1,
-        }
-        return PosterConfig(**settings | changes)
-
-    return make
+    return lambda **changes: replace(small_poster(model, pictures, tmp_path / "poster"), **changes)
 
 
 def contents(out: str) -> dict[str, str]:
@@ -65,21 +66,9 @@ def contents(out: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def undisturbed(ray_here, model, pictures, tmp_path_factory):
     """The files of a poster made by one worker."""
-    out = str(tmp_path_factory.mktemp("undisturbed") / "poster")
-    poster(
-        PosterConfig(
-            model=str(model),
-            content=f"{pictures}/content/portrait.png",
-            style=(f"{pictures}/style",),
-            out=out,
-            templates=K,
-            seed=SEED,
-            tile=TILE,
-            also=("collage", "weights"),
-            workers=1,
-        )
-    )
-    return contents(out)
+    settings = small_poster(model, pictures, tmp_path_factory.mktemp("undisturbed") / "poster")
+    poster(settings)
+    return contents(settings.out)
 
 
 def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, model, pictures, tmp_path):
@@ -174,7 +163,7 @@ def test_another_size(ray_here, config, tmp_path):
 
 
 def test_a_poster_on_object_storage(ray_here, config, undisturbed, s3):
-    poster(replace(config(workers=2), out=f"{s3}/posters/one"))
+    poster(config(workers=2, out=f"{s3}/posters/one"))
     with fsspec.open(f"{s3}/posters/one/poster.png", "rb") as file:
         assert hashlib.sha256(file.read()).hexdigest() == undisturbed["poster.png"]
 
