@@ -28,10 +28,8 @@ from pipelines.sources import Source, survey
 log = logging.getLogger(__name__)
 
 # what may change between two runs of one job
-FREE = frozenset(
-    ("steps", "workers", "max_failures", "checkpoint_every", "log_every", "sheet_every")
-    + ("out", "alias", "cluster", "dry_run")
-)
+FREE = {"steps", "workers", "max_failures", "checkpoint_every", "log_every", "sheet_every"}
+FREE |= {"out", "alias", "cluster", "dry_run"}
 KEPT_CHECKPOINTS = 3
 MODEL_FILES = (WEIGHTS, CONFIG, RECIPE)
 
