@@ -1,6 +1,7 @@
-"""The generator: a set of style patches and a content picture in, a collage out (section 3, appendix I)."""
+"""The generator: a set of style patches and perhaps a content picture in, a collage out (section 3, appendix I)."""
 
-from typing import NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -8,80 +9,98 @@ from torch import Tensor, nn
 
 from magic.config import GeneratorConfig, require
 from magic.norm import Stages, complete
-from magic.tiles import Halo
+from magic.set_attention import SetAttention
+from magic.tiles import Box, Halo
 from magic.unet import UNet
+from magic.warp import NUM_PLANES, displacement, neighbours, sample
 
-MAX_CORRECTION = 0.125  # 16 of 256 levels: room for seams and shading, none for another palette
+MAX_CORRECTION = 0.125  # 16 of 256 levels either way: room for seams and shading, none for another palette
+Net = Literal["mixing", "refiner"]
 
 
 class Collage(NamedTuple):
     """What a generator makes."""
 
     image: Float[Tensor, "B 3 H W"]
-    """I, the refined output, in [-1, 1], plus at most MAX_CORRECTION where the refiner corrects."""
+    """I, the refined output, in [-1, 1], plus at most twice MAX_CORRECTION where the refiner corrects."""
     collage: Float[Tensor, "B 3 H W"]
     """I_M = sum_k A_k M_k, in [-1, 1]."""
     weights: Float[Tensor, "B K H W"]
     """A, the share of each template at each pixel; sums to 1 over K."""
+    warp: Float[Tensor, "B K 2 H W"] | None = None
+    """From how far, down and right in pixels, each pixel of each template is taken; None without warps."""
+    painted: Float[Tensor, "B 1 H W"] | None = None
+    """The share of each pixel that is painted, not copied; None where the system makes no such difference."""
 
 
-class MagicGenerator(nn.Module):
-    """Mixing network, pooling and refiner.
+class Generator(nn.Module):
+    """What all systems have in common, and all that a renderer asks of them.
 
-    The two networks are also offered apart (`mix`, `pool`, `refine`), as coroutines over their norms, because a
-    poster is rendered in that order over many tiles; `forward` runs the same parts on one picture.
+    A first network, `mixing`, sees the content and the templates; `pool` makes a collage of what it says. A second,
+    `refiner`, may follow. Both are offered as coroutines over what they need statistics of, because a poster is
+    rendered in that order over many tiles; `forward` runs the same parts on one picture.
     """
+
+    mixing: UNet
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        self.mixing = UNet(6, 1, channels=config.channels, depth=config.depth, heads=config.heads)
-        inputs = 6 if config.refiner_sees_content else 3
-        self.refiner = UNet(inputs, 3, channels=config.channels, depth=config.depth, heads=None)
-        if config.refine == "correct":
-            nn.init.zeros_(self.refiner.head.weight)
+        self.refiner: UNet | None = None
 
-    def forward(self, content: Float[Tensor, "B 3 H W"], templates: Float[Tensor, "B K 3 H W"]) -> Collage:
+    def forward(self, content: Float[Tensor, "B 3 H W"] | None, templates: Float[Tensor, "B K 3 H W"]) -> Collage:
         """Paint the content with pieces of the templates; H and W must be multiples of 2^depth.
 
         Raises:
-            ValueError: if K < 1, or if H or W is no multiple of 2^depth.
+            ValueError: if K < 1, if H or W is no multiple of 2^depth, or if there is a content for an unguided
+                generator or none for a guided one.
         """
-        self._check(templates)
-        logits = complete(self.mix(content, templates))
-        collage, weights = self.pool(logits, templates)
-        correction = complete(self.refine(collage, content))
-        return Collage(self.finish(collage, correction), collage, weights)
+        self._check(content, templates)
+        planes = complete(self.mix(content, templates))
+        canvas = Box(0, 0, *templates.shape[-2:])
+        warp = self.warp(planes, templates.shape[1], canvas, canvas)
+        if warp is not None:
+            flat = sample(templates.flatten(0, 1), canvas, neighbours(warp.flatten(0, 1), canvas, canvas))
+            templates = flat.view_as(templates)
+        made = self.pool(planes, templates)._replace(warp=warp)
+        if self.refiner is None:
+            return made
+        return made._replace(image=complete(self.refine(made.collage, content)))
 
-    def mix(self, content: Float[Tensor, "B 3 H W"], templates: Float[Tensor, "B K 3 H W"]) -> Stages:
-        """The mixing network: one plane of logits for every element, [B*K 1 H W]."""
-        k = templates.shape[1]
-        guided = torch.cat([content[:, None].expand(-1, k, -1, -1, -1), templates], 2)  # [B K 6 H W]
-        return self.mixing.stages(guided.flatten(0, 1), k)
+    def mix(self, content: Float[Tensor, "B 3 H W"] | None, templates: Float[Tensor, "B K 3 H W"]) -> Stages:
+        """What the mixing network says: planes that `warp` and `pool` understand."""
+        raise NotImplementedError
 
-    def pool(
-        self, logits: Float[Tensor, "BK 1 H W"], templates: Float[Tensor, "B K 3 H W"]
-    ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B K H W"]]:
-        """Blend the templates by the softmax of their logits: I_M and A."""
-        weights = logits.view(*templates.shape[:2], *logits.shape[-2:]).float().softmax(1)
-        return (weights[:, :, None] * templates).sum(1), weights
+    def warp(
+        self, planes: Float[Tensor, "N P h w"], num_templates: int, box: Box, canvas: Box
+    ) -> Float[Tensor, "B K 2 h w"] | None:
+        """The warp over a box of the canvas that the planes over that box mean."""
+        return None
 
-    def refine(self, collage: Float[Tensor, "B 3 H W"], content: Float[Tensor, "B 3 H W"]) -> Stages:
-        """The refiner: what `finish` makes the output from, [B 3 H W]."""
-        seen = torch.cat([collage, content], 1) if self.config.refiner_sees_content else collage
-        return self.refiner.stages(seen)
+    def pool(self, planes: Float[Tensor, "N P h w"], templates: Float[Tensor, "B K 3 h w"]) -> Collage:
+        """Blend templates, warped already where there are warps; the image is final if no refiner follows."""
+        raise NotImplementedError
 
-    def finish(self, collage: Float[Tensor, "B 3 H W"], painted: Tensor) -> Float[Tensor, "B 3 H W"]:
-        """The output I from the collage and what the refiner painted."""
-        bounded = painted.float().tanh()
-        return collage + MAX_CORRECTION * bounded if self.config.refine == "correct" else bounded
+    def refine(self, collage: Float[Tensor, "B 3 H W"], content: Float[Tensor, "B 3 H W"] | None) -> Stages:
+        """The output I, [B 3 H W]."""
+        raise NotImplementedError
+
+    @property
+    def nets(self) -> tuple[Net, ...]:
+        """The networks in their order."""
+        return ("mixing",) if self.refiner is None else ("mixing", "refiner")
+
+    def num_statistics(self, net: Net) -> int:
+        """How many statistics over the whole canvas a network needs, one after the other."""
+        raise NotImplementedError
 
     @property
     def halo(self) -> Halo:
-        """How far either network sees by itself, in pixels."""
-        return Halo(*map(max, zip(self.mixing.halo, self.refiner.halo, strict=True)))
+        """How far any one network sees by itself, in pixels."""
+        halos = [getattr(self, net).halo for net in self.nets]
+        return Halo(*map(max, zip(*halos, strict=True)))
 
-    def _check(self, templates: Tensor) -> None:
+    def _check(self, content: Tensor | None, templates: Tensor) -> None:
         k, height, width = templates.shape[1], *templates.shape[-2:]
         require(k >= 1, "at least one template (K >= 1)", k, "add style patches")
         multiple = self.config.multiple
@@ -91,3 +110,74 @@ class MagicGenerator(nn.Module):
             (height, width),
             "pad or crop the pictures",
         )
+        wanted = "a content picture" if self.config.guided else "no content, since the model is unguided"
+        require((content is not None) == self.config.guided, wanted, content is not None, "use another model")
+
+
+class MagicGenerator(Generator):
+    """MAGIC: set attention in the mixing network, softmax over the set, and a refiner."""
+
+    refiner: UNet
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__(config)
+        self.mixing = UNet(
+            6 if config.guided else 3,
+            1 + NUM_PLANES[config.warp],
+            channels=config.channels,
+            depth=config.depth,
+            attention=partial(SetAttention, heads=config.heads, inducing_points=config.inducing_points),
+        )
+        nn.init.zeros_(self.mixing.head.weight[1:])  # no warp
+        inputs = 6 if config.refiner_sees_content else 3
+        self.refiner = UNet(inputs, 3, channels=config.channels, depth=config.depth)
+        if config.refine == "correct":
+            nn.init.zeros_(self.refiner.head.weight)
+
+    def mix(self, content: Float[Tensor, "B 3 H W"] | None, templates: Float[Tensor, "B K 3 H W"]) -> Stages:
+        """For every element a plane of logits, and planes of its warp: [B*K 1+P H W].
+
+        An affine warp is one for the whole canvas: the mean of its planes, which is a statistic like any other.
+        """
+        k = templates.shape[1]
+        seen = templates
+        if content is not None:
+            seen = torch.cat([content[:, None].expand(-1, k, -1, -1, -1), templates], 2)  # [B K 6 H W]
+        planes = yield from self.mixing.stages(seen.flatten(0, 1), k)
+        if self.config.warp == "affine":
+            given = yield planes[:, 1:].float()
+            means = planes[:, 1:].float().mean((2, 3)) if given is None else given.means_like(planes.float())
+            planes = torch.cat([planes[:, :1], means[..., None, None].expand_as(planes[:, 1:]).to(planes)], 1)
+        return planes
+
+    def warp(
+        self, planes: Float[Tensor, "N P h w"], num_templates: int, box: Box, canvas: Box
+    ) -> Float[Tensor, "B K 2 h w"] | None:
+        """The displacement of every element over the box, or None for a generator without warps."""
+        if self.config.warp == "none":
+            return None
+        field = displacement(self.config.warp, planes[:, 1:], self.config.warp_reach_px, box, canvas)
+        return field.view(-1, num_templates, *field.shape[1:])
+
+    def pool(self, planes: Float[Tensor, "N P h w"], templates: Float[Tensor, "B K 3 h w"]) -> Collage:
+        """Blend the templates by the softmax of their logits: I_M and A."""
+        weights = planes[:, 0].reshape(*templates.shape[:2], *planes.shape[-2:]).float().softmax(1)
+        collage = (weights[:, :, None] * templates).sum(1)
+        return Collage(collage, collage, weights)
+
+    def refine(self, collage: Float[Tensor, "B 3 H W"], content: Float[Tensor, "B 3 H W"] | None) -> Stages:
+        """The output I. A correction loses its mean over the canvas, a statistic like any other."""
+        seen = torch.cat([collage, content], 1) if self.config.refiner_sees_content and content is not None else collage
+        painted = yield from self.refiner.stages(seen)
+        bounded = painted.float().tanh()
+        if self.config.refine == "paint":
+            return bounded
+        given = yield bounded
+        means = bounded.mean((2, 3)) if given is None else given.means_like(bounded)
+        return collage + MAX_CORRECTION * (bounded - means[..., None, None])
+
+    def num_statistics(self, net: Net) -> int:
+        """Those of the norms; the mean warp; the mean correction."""
+        if net == "mixing":
+            return self.mixing.num_norms + (self.config.warp == "affine")
+        return self.refiner.num_norms + (self.config.refine == "correct")

@@ -39,6 +39,10 @@ class Moments:
         m2 = self.m2 + other.m2 + delta**2 * (self.count * other.count / count)
         return Moments(count, mean, m2)
 
+    def means_like(self, x: Tensor) -> Float[Tensor, "N C"]:
+        """The means, on x's device and in its precision."""
+        return torch.from_numpy(self.mean).to(x.device, x.dtype)
+
     @property
     def variance(self) -> Float64[ndarray, "N C"]:
         """Population variance, as instance norm uses it."""

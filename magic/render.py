@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,45 +10,49 @@ from numpy import ndarray
 from torch import Tensor
 
 from magic.batch import from_uint8
-from magic.generator import Collage, MagicGenerator
+from magic.generator import Collage, Generator, Net
 from magic.memory import MemorySet, window
 from magic.norm import Moments, Stages, advance, complete, measure
-from magic.tiles import Box, Canvas, Tile, TileGrid
-
-Net = Literal["mixing", "refiner"]
-NETS: tuple[Net, ...] = ("mixing", "refiner")
+from magic.tiles import Box, Canvas, Halo, Tile, TileGrid
+from magic.warp import neighbours, sample
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What is painted, as a function of global coordinates."""
 
-    content: UInt8[ndarray, "H W 3"]
-    """The content picture, at the poster's size."""
+    content: UInt8[ndarray, "H W 3"] | None
+    """The content picture, at the poster's size; None for an unguided generator."""
     memory: MemorySet
     canvas: Canvas
 
-    def content_window(self, box: Box) -> UInt8[ndarray, "h w 3"]:
+    def content_window(self, box: Box) -> UInt8[ndarray, "h w 3"] | None:
         """Content in a box of the canvas."""
-        return window(self.content, self._on_poster(box))
+        return None if self.content is None else window(self.content, self._on_poster(box))
 
     def template_window(self, box: Box) -> UInt8[ndarray, "K h w 3"]:
         """All templates in a box of the canvas."""
         return self.memory.window(self._on_poster(box))
+
+    def template_crop(self, number: int, box: Box) -> UInt8[ndarray, "h w 3"]:
+        """One template in a box of the canvas."""
+        return self.memory.crop(number, self._on_poster(box))
 
     def _on_poster(self, box: Box) -> Box:
         bleed = self.canvas.bleed_before
         return box.shifted(-bleed, -bleed)
 
 
-def plan_canvas(generator: MagicGenerator, poster_height: int, poster_width: int) -> Canvas:
-    """The canvas of a poster: its borders are out of sight of both networks in series."""
+def plan_canvas(generator: Generator, poster_height: int, poster_width: int) -> Canvas:
+    """The canvas of a poster: its borders are out of sight of all networks in series."""
     multiple = generator.config.multiple
-    halo = generator.mixing.halo.aligned(multiple).plus(generator.refiner.halo.aligned(multiple))
+    halo = Halo(0, 0)
+    for net in generator.nets:
+        halo = halo.plus(getattr(generator, net).halo.aligned(multiple))
     return Canvas.around(poster_height, poster_width, halo=halo, multiple=multiple)
 
 
-def plan_grid(generator: MagicGenerator, canvas: Canvas, core_px: int) -> TileGrid:
+def plan_grid(generator: Generator, canvas: Canvas, core_px: int) -> TileGrid:
     """The tiles of a canvas.
 
     Raises:
@@ -72,7 +75,7 @@ class TileRenderer:
     with the same number of threads.
     """
 
-    def __init__(self, generator: MagicGenerator, scene: Scene, device: torch.device) -> None:
+    def __init__(self, generator: Generator, scene: Scene, device: torch.device) -> None:
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False
@@ -89,12 +92,12 @@ class TileRenderer:
         statistics: Sequence[Moments],
         collage: Float[ndarray, "3 h w"] | None = None,
     ) -> Moments:
-        """Moments, over the tile's core, of what meets the norm behind those with statistics.
+        """Moments, over the tile's core, of what needs statistics next, behind those that are given.
 
         Args:
             net: which network; the refiner also needs the collage over tile.read.
             tile: where.
-            statistics: of the norms before it, over the whole canvas.
+            statistics: all those before it, over the whole canvas.
             collage: I_M over tile.read.
         """
         stages = self._mix(tile.read) if net == "mixing" else self._refine(tile.read, collage)
@@ -104,23 +107,24 @@ class TileRenderer:
         return measure(reached, tile.core.within(tile.read).shrunk(factor))
 
     @torch.inference_mode()
-    def mix(self, tile: Tile, statistics: Sequence[Moments]) -> tuple[Float[ndarray, "3 y x"], Float[ndarray, "K y x"]]:
-        """I_M and A over the tile's core."""
-        logits = complete(self._mix(tile.read), statistics)
+    def mix(self, tile: Tile, statistics: Sequence[Moments]) -> Collage:
+        """I_M and A over the tile's core; and the output, if no refiner follows."""
+        planes = complete(self._mix(tile.read), statistics)
         rows, columns = tile.core.within(tile.read).slices
-        templates = self._templates(tile.core)
-        collage, weights = self.generator.pool(logits[..., rows, columns], templates)
-        return collage[0].cpu().numpy(), weights[0].cpu().numpy()
+        planes = planes[..., rows, columns]
+        num_templates = len(self.scene.memory.templates)
+        warp = self.generator.warp(planes, num_templates, tile.core, self.scene.canvas.box)
+        templates = self._templates(tile.core) if warp is None else self._warped(warp[0], tile.core)
+        return self.generator.pool(planes, templates)._replace(warp=warp)
 
     @torch.inference_mode()
     def refine(
         self, tile: Tile, statistics: Sequence[Moments], collage: Float[ndarray, "3 h w"]
-    ) -> Float[ndarray, "3 y x"]:
+    ) -> Float[Tensor, "3 y x"]:
         """I over the tile's core, from I_M over tile.read."""
-        painted = complete(self._refine(tile.read, collage), statistics)
-        image = self.generator.finish(torch.from_numpy(collage)[None].to(self.device), painted)
+        image = complete(self._refine(tile.read, collage), statistics)
         rows, columns = tile.core.within(tile.read).slices
-        return image[0, :, rows, columns].cpu().numpy()
+        return image[0, :, rows, columns]
 
     @torch.inference_mode()
     def whole(self) -> Collage:
@@ -136,8 +140,18 @@ class TileRenderer:
         seen = torch.from_numpy(collage)[None].to(self.device)
         return self.generator.refine(seen, self._content(box))
 
-    def _content(self, box: Box) -> Tensor:
-        return self._planes(self.scene.content_window(box)[None])
+    def _warped(self, field: Float[Tensor, "K 2 y x"], core: Box) -> Float[Tensor, "1 K 3 y x"]:
+        """Each template as its displacement shows it, from no more of it than that takes."""
+        canvas, shown = self.scene.canvas.box, []
+        for number, moved in enumerate(field):
+            at = neighbours(moved[None], core, canvas)
+            box = at.box
+            shown.append(sample(self._planes(self.scene.template_crop(number, box)[None]), box, at))
+        return torch.cat(shown)[None]
+
+    def _content(self, box: Box) -> Tensor | None:
+        pixels = self.scene.content_window(box)
+        return None if pixels is None else self._planes(pixels[None])
 
     def _templates(self, box: Box) -> Tensor:
         return self._planes(self.scene.template_window(box))[None]

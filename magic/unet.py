@@ -1,6 +1,7 @@
 """The U-Net of which both the mixing network and the refiner are made (appendix I)."""
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
@@ -66,11 +67,11 @@ class UpConv(nn.Module):
 class Block(nn.Module):
     """Convolution, instance norm, ReLU and, in the mixing network, attention over the set."""
 
-    def __init__(self, conv: DownConv | UpConv, channels: int, heads: int | None) -> None:
+    def __init__(self, conv: DownConv | UpConv, channels: int, attention: SetAttention | None) -> None:
         super().__init__()
         self.conv = conv
         self.norm = InstanceNorm(channels)
-        self.attention = SetAttention(channels, heads) if heads else None
+        self.attention = attention
 
     def stages(self, x: Tensor, num_elements: int) -> Stages:
         x = self.conv(x)
@@ -82,15 +83,23 @@ class Block(nn.Module):
 class UNet(nn.Module):
     """Encoder, decoder and skips. The first block halves the input already; the head restores its size."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, channels: int, depth: int, heads: int | None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        channels: int,
+        depth: int,
+        attention: Callable[[int], SetAttention | None] = lambda channels: None,
+    ) -> None:
         super().__init__()
         widths = [channels << level for level in range(depth)]
         self.encoder = nn.ModuleList(
-            Block(DownConv(i, o), o, heads) for i, o in zip([in_channels, *widths], widths, strict=False)
+            Block(DownConv(i, o), o, attention(o)) for i, o in zip([in_channels, *widths], widths, strict=False)
         )
         from_below = [2 * width for width in widths[:-1]] + [widths[-1]]  # the deepest has no skip beside it
         self.decoder = nn.ModuleList(
-            Block(UpConv(from_below[level + 1], widths[level]), widths[level], heads)
+            Block(UpConv(from_below[level + 1], widths[level]), widths[level], attention(widths[level]))
             for level in reversed(range(depth - 1))
         )
         self.head = UpConv(from_below[0], out_channels)

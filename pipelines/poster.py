@@ -24,8 +24,8 @@ from safetensors.numpy import load, save
 from zarr.codecs import ZstdCodec
 
 from magic.batch import to_uint8
+from magic.generator import Net
 from magic.norm import Moments
-from magic.render import Net
 from magic.tiles import Box, Canvas, TileGrid
 from pipelines.objects import join, read_object, write_object
 

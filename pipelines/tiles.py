@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from magic.batch import to_uint8
 from magic.checkpoint import Packed, unpack_generator
+from magic.generator import Net
 from magic.norm import Moments
-from magic.render import NETS, Net, Scene, TileRenderer
+from magic.render import Scene, TileRenderer
 from magic.sheets import weights_in_colour
 from magic.tiles import TileGrid
 from pipelines.pool import WorkerPool
@@ -30,7 +31,7 @@ class PosterTask:
 
     generator: Packed
     sweeps: dict[Net, int]
-    """How many norms of each network need statistics."""
+    """The networks in their order, and how many statistics each needs."""
     scene: Scene
     grid: TileGrid
     store: PosterStore
@@ -60,12 +61,14 @@ class TileWorker:
         store, tile = self.task.store, self.task.grid[number]
         if net == "refiner":
             image = self.renderer.refine(tile, statistics, self._collage(net, number))
-            store.write("output", tile.core, to_uint8(torch.from_numpy(image)).numpy())
+            store.write("output", tile.core, to_uint8(image).cpu().numpy())
             return
-        collage, weights = self.renderer.mix(tile, statistics)
+        made = self.renderer.mix(tile, statistics)
         if self.task.with_weights:
-            store.write("weights", tile.core, weights_in_colour(weights))
-        store.write("collage", tile.core, collage)
+            store.write("weights", tile.core, weights_in_colour(made.weights[0].cpu().numpy()))
+        if "refiner" not in self.task.sweeps:
+            store.write("output", tile.core, to_uint8(made.image[0]).cpu().numpy())
+        store.write("collage", tile.core, made.collage[0].cpu().numpy())
 
     def _collage(self, net: Net, number: int) -> Any:
         return self.task.store.read("collage", self.task.grid[number].read) if net == "refiner" else None
@@ -80,13 +83,13 @@ def paint(task: PosterTask, *, num_workers: int, use_gpu: bool) -> dict[Net, lis
     sweeps, tiles, store = task.sweeps, len(task.grid), task.store
     shared = ray.put(task)
     actor = ray.remote(num_cpus=task.threads, num_gpus=int(use_gpu), max_restarts=0)(TileWorker)
-    everything = sum(sweeps.values()) * tiles + len(NETS) * tiles
-    statistics: dict[Net, list[Moments]] = {net: [] for net in NETS}
+    everything = (sum(sweeps.values()) + len(sweeps)) * tiles
+    statistics: dict[Net, list[Moments]] = {net: [] for net in sweeps}
     with (
         closing(WorkerPool(lambda: actor.remote(shared), min(num_workers, tiles))) as pool,
         tqdm(total=everything, unit="tile", desc="painting") as bar,
     ):
-        for net in NETS:
+        for net in sweeps:
             for number in range(sweeps[net]):
                 bar.set_description(f"{net} statistics {number + 1}/{sweeps[net]}")
                 statistics[net].append(_sweep(pool, store, net, statistics[net], tiles, bar))

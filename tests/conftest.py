@@ -23,9 +23,10 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
+from magic.baselines import build_generator
 from magic.config import GeneratorConfig
-from magic.generator import MagicGenerator
-from magic.memory import MemorySet, draw_templates
+from magic.generator import Generator
+from magic.memory import MemorySet, PictureList, draw_templates
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -122,21 +123,23 @@ def textured(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return (picture / 3 * 255).astype(np.uint8)
 
 
-def random_generator(depth: int, seed: int = 0, **settings) -> MagicGenerator:
-    """A small generator whose norms, attention and refiner all do something."""
+def random_generator(depth: int, seed: int = 0, **settings) -> Generator:
+    """A small generator whose norms, attention, warp and refiner all do something."""
     torch.manual_seed(seed)
-    generator = MagicGenerator(GeneratorConfig(channels=8, depth=depth, heads=2, **settings))
+    generator = build_generator(GeneratorConfig(**{"channels": 8, "heads": 2, **settings}, depth=depth))
     for parameter in generator.parameters():
         if parameter.dim() == 1:
             parameter.data += 0.2 * torch.randn_like(parameter)
-    torch.nn.init.normal_(generator.refiner.head.weight, std=0.05)
+    if generator.config.warp != "none":
+        torch.nn.init.normal_(generator.mixing.head.weight[1:], std=0.1)
+    if generator.refiner is not None:
+        torch.nn.init.normal_(generator.refiner.head.weight, std=0.05)
     return generator
 
 
 def memory_set(pictures: list[np.ndarray], num_templates: int, seed: int) -> MemorySet:
     """Templates drawn from pictures."""
-    templates = draw_templates([picture.shape[:2] for picture in pictures], num_templates, seed)
-    return MemorySet(dict(enumerate(pictures)), templates)
+    return MemorySet.of(PictureList(pictures), draw_templates(PictureList(pictures), num_templates, seed))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 import pytest
 import torch
+from torch.nn.attention import SDPBackend
 
+from magic.checkpoint import pack_generator, unpack_generator
 from magic.config import GeneratorConfig
 from magic.generator import MagicGenerator
 from tests.conftest import random_generator
@@ -11,12 +13,20 @@ def inputs(k, height=32, width=48, batch=2):
     return torch.rand(batch, 3, height, width) * 2 - 1, torch.rand(batch, k, 3, height, width) * 2 - 1
 
 
+OPTIONS = [{}, {"inducing_points": 3}, {"warp": "flow"}, {"warp": "affine"}, {"guided": False}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("k", [2, 3, 8])
-def test_permuting_the_set_permutes_the_weights_and_changes_nothing_else(k):
-    generator = random_generator(3).double()
+def test_permuting_the_set_permutes_the_weights_and_changes_nothing_else(k, options):
+    generator = random_generator(3, **options).double()
     content, templates = (x.double() for x in inputs(k))
+    content = content if generator.config.guided else None
     order = torch.randperm(k)
     made, permuted = generator(content, templates), generator(content, templates[:, order])
+    if made.warp is not None:
+        assert torch.allclose(permuted.warp, made.warp[:, order], atol=1e-5)
+        assert made.warp.abs().max() > 0.1
     assert torch.allclose(permuted.weights, made.weights[:, order], atol=1e-6)
     assert torch.allclose(permuted.collage, made.collage, atol=1e-6)
     assert torch.allclose(permuted.image, made.image, atol=1e-6)
@@ -28,6 +38,28 @@ def test_one_generator_takes_every_k(k):
     made = random_generator(2)(*inputs(k, batch=1))
     assert made.weights.shape == (1, k, 32, 48)
     assert torch.allclose(made.weights.sum(1), torch.ones(1, 32, 48), atol=1e-5)
+
+
+def test_five_hundred_templates_with_inducing_points():
+    made = random_generator(2, channels=4, heads=1, inducing_points=4)(*inputs(500, 16, 16, batch=1))
+    assert torch.allclose(made.weights.sum(1), torch.ones(1, 16, 16), atol=1e-4)
+
+
+def test_inducing_points_see_all_elements_at_a_cost_that_grows_with_k():
+    """Multiplications of one attention block, counted by torch: four times the elements, four times the work."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from magic.set_attention import SetAttention
+
+    def work(k, points):
+        block = SetAttention(8, 2, points)
+        with FlopCounterMode(display=False) as counter, torch.nn.attention.sdpa_kernel(SDPBackend.MATH):
+            block(torch.rand(k, 8, 2, 2), k)
+        return counter.get_total_flops()
+
+    base = 2 * work(1, 4) - work(2, 4)  # what the points cost by themselves
+    assert (work(1024, 4) - base) / (work(256, 4) - base) == pytest.approx(4, rel=0.02)
+    assert work(1024, None) / work(256, None) > 8
 
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 64), (40, 24), (128, 16)])
@@ -58,10 +90,58 @@ def test_the_collage_is_made_of_the_templates_alone():
     assert (made.collage >= templates.amin(1) - 1e-5).all()
 
 
-def test_a_correcting_refiner_starts_as_the_identity():
+def test_a_correcting_refiner_starts_as_the_identity_and_never_changes_the_mean_colour():
     generator = MagicGenerator(GeneratorConfig(channels=4, depth=2, refine="correct"))
     made = generator(*inputs(3))
     assert torch.allclose(made.image, made.collage, atol=1e-6)
+    made = random_generator(2, refine="correct")(*inputs(3))
+    assert (made.image - made.collage).abs().max() > 1e-2
+    assert torch.allclose(made.image.mean((2, 3)), made.collage.mean((2, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["affine", "flow"])
+def test_warps_start_as_the_identity(kind):
+    torch.manual_seed(0)
+    generator = MagicGenerator(GeneratorConfig(channels=4, depth=2, warp=kind))
+    content, templates = inputs(3)
+    made = generator(content, templates)
+    assert (made.warp == 0).all()
+    assert torch.allclose(made.collage, (made.weights[:, :, None] * templates).sum(1), atol=1e-6)
+    made.collage.square().mean().backward()
+    assert generator.mixing.head.weight.grad[1:].abs().max() > 0  # it can leave it
+
+
+@pytest.mark.parametrize("settings", [{"system": "mosaic"}, {"system": "famos", "memory_size": 3}])
+def test_baselines_paint_and_are_saved_and_loaded(settings):
+    generator = random_generator(2, **settings)
+    content, templates = inputs(3)
+    made = generator(content, templates)
+    assert made.image.shape == (2, 3, 32, 48)
+    assert torch.allclose(made.weights.sum(1), torch.ones(2, 32, 48), atol=1e-5)
+    if settings["system"] == "famos":
+        blend = made.painted
+        assert ((blend > 0) & (blend < 1)).all()
+        assert torch.allclose(made.collage, (made.weights[:, :, None] * templates).sum(1))
+        with pytest.raises(ValueError, match="3 templates of the model's fixed memory, got 2"):
+            generator(content, templates[:, :2])
+    loaded = unpack_generator(pack_generator(generator))
+    assert torch.equal(loaded(content, templates).image, made.image)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"system": "mosaic", "guided": False}, "a guided model without a warp"),
+        ({"system": "famos", "memory_size": 4, "warp": "flow"}, "a guided model without a warp"),
+        ({"system": "famos"}, "a memory_size >= 1 for famos"),
+        ({"memory_size": 4}, "none for the other systems"),
+        ({"inducing_points": 0}, "inducing_points >= 1"),
+        ({"guided": False, "refiner_sees_content": True}, "a refiner that sees no content"),
+    ],
+)
+def test_settings_that_do_not_go_together(settings, message):
+    with pytest.raises(ValueError, match=message):
+        GeneratorConfig(**settings)
 
 
 @pytest.mark.parametrize(("sees", "same"), [(False, True), (True, False)])
