@@ -11,13 +11,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save, save_file
 from torch import Tensor, nn
 
+from magic.baselines import build_generator
 from magic.config import GeneratorConfig, require
-from magic.generator import MagicGenerator
+from magic.generator import Generator
 from magic.step import TrainState, plain
 
 WEIGHTS, CONFIG, RECIPE = "generator.safetensors", "generator.json", "recipe.json"
 STATE, PROGRESS = "state.safetensors", "state.json"
-FORMAT = 1
+FORMAT = 2
 
 
 class Packed(NamedTuple):
@@ -35,12 +36,12 @@ class Packed(NamedTuple):
 def pack_generator(generator: nn.Module) -> Packed:
     """A generator as bytes."""
     model = plain(generator)
-    assert isinstance(model, MagicGenerator)
+    assert isinstance(model, Generator)
     config = json.dumps({"format": FORMAT, "generator": asdict(model.config)}, indent=2) + "\n"
     return Packed(config, save(_on_cpu(model.state_dict())))
 
 
-def unpack_generator(packed: Packed) -> MagicGenerator:
+def unpack_generator(packed: Packed) -> Generator:
     """The generator that pack_generator packed.
 
     Raises:
@@ -49,7 +50,7 @@ def unpack_generator(packed: Packed) -> MagicGenerator:
     try:
         description = json.loads(packed.config)
         require(description["format"] == FORMAT, f"model format {FORMAT}", description["format"], "update MAGIC")
-        model = MagicGenerator(GeneratorConfig(**description["generator"]))
+        model = build_generator(GeneratorConfig(**description["generator"]))
         model.load_state_dict(load(packed.weights))
     except (SafetensorError, RuntimeError, KeyError, TypeError, json.JSONDecodeError) as error:
         reason = str(error).splitlines()[0]
@@ -66,10 +67,11 @@ def save_generator(folder: Path, generator: nn.Module) -> None:
 
 
 def save_state(folder: Path, state: TrainState) -> None:
-    """Write everything that training needs to go on, and the generator so far as save_generator does."""
-    save_generator(folder, state.generator)
-    tensors = {f"discriminator.{k}": v for k, v in plain(state.discriminator).state_dict().items()}
+    """Write everything that training needs to go on, and the averaged generator as save_generator does."""
+    save_generator(folder, state.average)
+    tensors: dict[str, Tensor] = {}
     for name in ("generator", "discriminator"):
+        tensors |= {f"{name}.{k}": v for k, v in plain(getattr(state, name)).state_dict().items()}
         moments = getattr(state, f"{name}_optimizer").state_dict()["state"]
         tensors |= {f"{name}_optimizer.{i}.{k}": v for i, entry in moments.items() for k, v in entry.items()}
     save_file(_on_cpu(tensors), folder / STATE)
@@ -80,13 +82,13 @@ def save_state(folder: Path, state: TrainState) -> None:
 def load_state(folder: Path, state: TrainState) -> None:
     """Put a saved training state into a fresh one of the same configuration."""
     device = str(state.device)
-    plain(state.generator).load_state_dict(load_file(folder / WEIGHTS, device=device))
+    state.average.load_state_dict(load_file(folder / WEIGHTS, device=device))
     parts: dict[str, dict[str, Tensor]] = {}
     for key, tensor in load_file(folder / STATE, device=device).items():
         part, _, rest = key.partition(".")
         parts.setdefault(part, {})[rest] = tensor
-    plain(state.discriminator).load_state_dict(parts["discriminator"])
     for name in ("generator", "discriminator"):
+        plain(getattr(state, name)).load_state_dict(parts[name])
         _load_moments(getattr(state, f"{name}_optimizer"), parts[f"{name}_optimizer"])
     progress = json.loads((folder / PROGRESS).read_text())
     if progress["scaler"]:  # empty where the run began without loss scaling, on a CPU

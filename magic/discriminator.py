@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from magic.config import DiscriminatorConfig
 from magic.norm import InstanceNorm
@@ -17,7 +18,8 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         widths = [min(config.channels << level, config.max_channels) for level in range(config.depth - 1)]
-        self.convs = nn.ModuleList(DownConv(i, o) for i, o in pairwise([3, *widths, 1]))
+        convs: list[nn.Module] = [DownConv(i, o) for i, o in pairwise([3, *widths, 1])]
+        self.convs = nn.ModuleList(map(spectral_norm, convs) if config.spectral_norm else convs)
         self.norms = nn.ModuleList(InstanceNorm(width) for width in widths[1:])
 
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1 h w"]:

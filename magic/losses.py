@@ -1,20 +1,46 @@
 """The terms of the training objective (section 3). Each is a mean, so its weight does not depend on sizes."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from magic.config import LossConfig
+from magic.config import Adversarial, ContentFeatures, LossConfig
 from magic.generator import Collage
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
-def adversarial(logits: Float[Tensor, "B 1 h w"], *, real: bool) -> Float[Tensor, ""]:
-    """L_adv: cross-entropy of the discriminator's logits against one label (Goodfellow et al. 2014)."""
-    target = torch.full_like(logits, float(real), dtype=torch.float32)
-    return F.binary_cross_entropy_with_logits(logits.float(), target)
+def discriminator_loss(
+    real: Float[Tensor, "B 1 h w"], fake: Float[Tensor, "b 1 h w"], kind: Adversarial
+) -> Float[Tensor, ""]:
+    """L_adv as the discriminator sees it: its logits of style patches against those of what was made."""
+    real, fake = real.float(), fake.float()
+    if kind == "hinge":
+        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    if kind == "least_squares":
+        return (real - 1).square().mean() + fake.square().mean()
+    return F.softplus(-real).mean() + F.softplus(fake).mean()  # cross-entropy of the logits (Goodfellow et al. 2014)
+
+
+def adversarial(fake: Float[Tensor, "B 1 h w"], kind: Adversarial) -> Float[Tensor, ""]:
+    """L_adv as the generator sees it: how little its output is taken for style."""
+    fake = fake.float()
+    if kind == "hinge":
+        return -fake.mean()
+    if kind == "least_squares":
+        return (fake - 1).square().mean()
+    return F.softplus(-fake).mean()
+
+
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], style: Float[Tensor, "B 3 H W"]) -> Float[Tensor, ""]:
+    """R1: half the squared gradient of the logits at real patches (Mescheder et al. 2018), per logit."""
+    style = style.detach().requires_grad_()
+    logits = discriminator(style)
+    (slope,) = torch.autograd.grad(logits.sum(), style, create_graph=True)
+    return slope.square().sum() / (2 * logits.numel())
 
 
 def luminance(image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1 H W"]:
@@ -23,12 +49,34 @@ def luminance(image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1 H W"]:
     return (image * weights).sum(1, keepdim=True)
 
 
+def _cells(image: Tensor, cell_px: int) -> Tensor:
+    return F.avg_pool2d(image, cell_px, ceil_mode=True)
+
+
+def _edges(image: Tensor, cell_px: int) -> Tensor:
+    cells = _cells(luminance(image), cell_px)
+    down = F.pad(cells[:, :, 1:] - cells[:, :, :-1], (0, 0, 0, 1))
+    right = F.pad(cells[..., 1:] - cells[..., :-1], (0, 1))
+    return torch.cat([down, right], 1)
+
+
+CONTENT_FEATURES: dict[ContentFeatures, Callable[[Tensor, int], Tensor]] = {
+    "luminance": lambda image, cell_px: _cells(luminance(image), cell_px),
+    "rgb": _cells,
+    "edges": _edges,
+}
+"""phi: what of a picture has to resemble the content, from [B 3 H W] and the side of the cells. Add others here."""
+
+
 def content_distance(
-    image: Float[Tensor, "B 3 H W"], content: Float[Tensor, "B 3 H W"], cell_px: int
+    image: Float[Tensor, "B 3 H W"],
+    content: Float[Tensor, "B 3 H W"],
+    cell_px: int,
+    features: ContentFeatures = "luminance",
 ) -> Float[Tensor, ""]:
-    """L_content: mean square difference of luminance, averaged over cells of cell_px pixels beforehand."""
-    small, wanted = (F.avg_pool2d(luminance(x), cell_px, ceil_mode=True) for x in (image, content))
-    return F.mse_loss(small, wanted)
+    """L_content: mean square difference of phi(image) and phi(content)."""
+    phi = CONTENT_FEATURES[features]
+    return F.mse_loss(phi(image, cell_px), phi(content, cell_px))
 
 
 def entropy(weights: Float[Tensor, "B K H W"]) -> Float[Tensor, ""]:
@@ -51,27 +99,33 @@ def max_share(weights: Float[Tensor, "B K H W"]) -> Float[Tensor, ""]:
 
 def generator_terms(
     made: Collage,
-    content: Float[Tensor, "B 3 H W"],
+    content: Float[Tensor, "B 3 H W"] | None,
     logits: Float[Tensor, "B 1 h w"],
     config: LossConfig,
 ) -> dict[str, Tensor]:
-    """All five terms, unweighted, by name."""
-    painted = made.image if config.content_on == "output" else made.collage
-    return {
-        "adversarial": adversarial(logits, real=True),
-        "content": content_distance(painted, content, config.content_cell_px),
+    """All terms that apply, unweighted, by name."""
+    terms = {
+        "adversarial": adversarial(logits, config.adversarial),
         "entropy": entropy(made.weights),
         "total_variation": total_variation(made.weights),
         "max_share": max_share(made.weights),
     }
+    if content is not None:
+        judged = {"output": [made.image], "collage": [made.collage], "both": [made.image, made.collage]}
+        distances = [
+            content_distance(picture, content, config.content_cell_px, config.content_features)
+            for picture in judged[config.content_on]
+        ]
+        terms["content"] = torch.stack(distances).sum()
+    if made.painted is not None:
+        terms["painted_share"] = made.painted.mean()
+    return terms
 
 
 def generator_loss(terms: dict[str, Tensor], config: LossConfig) -> Tensor:
-    """L_adv + lambda_C L_content + lambda_E L_E + lambda_TV L_TV + lambda_M L_M."""
-    return (
-        terms["adversarial"]
-        + config.content * terms["content"]
-        + config.entropy * terms["entropy"]
-        + config.total_variation * terms["total_variation"]
-        + config.max_share * terms["max_share"]
-    )
+    """L_adv + lambda_C L_content + lambda_E L_E + lambda_TV L_TV + lambda_M L_M (+ lambda_alpha mean alpha)."""
+    total = terms["adversarial"]
+    for name, term in terms.items():
+        if name != "adversarial":
+            total = total + getattr(config, name) * term
+    return total

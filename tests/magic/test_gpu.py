@@ -16,12 +16,12 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 GPU = torch.device("cuda")
 
 
-def fresh(precision):
+def fresh(precision, losses=None, **generator):
     torch.manual_seed(0)
     return new_state(
-        GeneratorConfig(channels=8, depth=2, heads=1),
+        GeneratorConfig(channels=8, depth=2, heads=1, **generator),
         DiscriminatorConfig(channels=8, depth=3),
-        LossConfig(),
+        losses or LossConfig(),
         OptimizerConfig(learning_rate=2e-3, precision=precision),
         device=GPU,
     )
@@ -31,6 +31,14 @@ def test_fp16_with_loss_scaling_is_the_default_and_learns():
     state = fresh(None)
     assert state.precision == "fp16"
     assert state.scaler.is_enabled()
+    terms = [train_step(state, batch(0)) for _ in range(60)]
+    assert all(torch.isfinite(value) for value in terms[-1].values())
+    assert terms[-1]["loss/content"] < 0.7 * terms[0]["loss/content"]
+
+
+@pytest.mark.parametrize("warp", ["affine", "flow"])
+def test_the_gradient_penalty_and_warps_learn_in_fp16(warp):
+    state = fresh("fp16", LossConfig(r1=1.0, adversarial="hinge"), warp=warp, refine="correct", inducing_points=4)
     terms = [train_step(state, batch(0)) for _ in range(60)]
     assert all(torch.isfinite(value) for value in terms[-1].values())
     assert terms[-1]["loss/content"] < 0.7 * terms[0]["loss/content"]
@@ -47,14 +55,15 @@ def test_a_saved_state_goes_on_in_any_precision(tmp_path, precision):
     assert second.step == 2
 
 
-def test_tiles_equal_the_whole_pass():
+@pytest.mark.parametrize("warp", ["none", "affine", "flow"])
+def test_tiles_equal_the_whole_pass(warp):
     rng = np.random.default_rng(0)
-    generator = random_generator(3)
+    generator = random_generator(3, warp=warp)
     canvas = plan_canvas(generator, 130, 171)
     memory = memory_set([textured(rng, 60, 80)], 3, seed=0)
     renderer = TileRenderer(generator, Scene(textured(rng, 130, 171), memory, canvas), GPU)
     whole = renderer.whole()
-    painted = paint_by_tiles(renderer, plan_grid(generator, canvas, 64))
-    error = np.abs(painted["refiner"] - whole.image[0].cpu().numpy()) * LEVEL
+    _, output = paint_by_tiles(renderer, plan_grid(generator, canvas, 64))
+    error = np.abs(output - whole.image[0].cpu().numpy()) * LEVEL
     assert error.mean() <= 0.001
     assert error.max() <= 0.02

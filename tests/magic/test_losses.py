@@ -4,12 +4,59 @@ import pytest
 import torch
 
 from magic.config import LossConfig
-from magic.losses import adversarial, content_distance, entropy, generator_loss, luminance, max_share, total_variation
+from magic.generator import Collage
+from magic.losses import (
+    CONTENT_FEATURES,
+    LUMA,
+    adversarial,
+    content_distance,
+    discriminator_loss,
+    entropy,
+    generator_loss,
+    generator_terms,
+    gradient_penalty,
+    luminance,
+    max_share,
+    total_variation,
+)
+
+
+def logits(*values):
+    return torch.tensor(values, dtype=torch.float32).view(1, 1, 1, -1)
+
+
+# by hand, for real logits (2, -1) and fake logits (0.5, -3)
+HAND = {
+    "cross_entropy": (
+        (math.log1p(math.exp(-2)) + math.log1p(math.exp(1)) + math.log1p(math.exp(0.5)) + math.log1p(math.exp(-3))) / 2,
+        (math.log1p(math.exp(-0.5)) + math.log1p(math.exp(3))) / 2,
+    ),
+    "hinge": ((0 + 2) / 2 + (1.5 + 0) / 2, 1.25),
+    "least_squares": ((1 + 4) / 2 + (0.25 + 9) / 2, (0.25 + 16) / 2),
+}
+
+
+@pytest.mark.parametrize("kind", HAND)
+def test_adversarial_terms_by_hand(kind):
+    real, fake = logits(2, -1), logits(0.5, -3)
+    assert discriminator_loss(real, fake, kind).item() == pytest.approx(HAND[kind][0])
+    assert adversarial(fake, kind).item() == pytest.approx(HAND[kind][1])
 
 
 def test_cross_entropy_of_undecided_logits_is_ln_2():
-    assert adversarial(torch.zeros(2, 1, 3, 3), real=True).item() == pytest.approx(math.log(2))
-    assert adversarial(torch.full((1, 1, 1, 1), 2.0), real=False).item() == pytest.approx(math.log(1 + math.exp(2)))
+    undecided = torch.zeros(2, 1, 3, 3)
+    assert adversarial(undecided, "cross_entropy").item() == pytest.approx(math.log(2))
+    assert discriminator_loss(undecided, undecided, "cross_entropy").item() == pytest.approx(2 * math.log(2))
+
+
+def test_the_gradient_penalty_is_half_the_squared_slope():
+    slope = torch.randn(3, 4, 4)
+    style = torch.rand(2, 3, 4, 4)
+
+    def linear(x):
+        return (x * slope).sum((1, 2, 3)).view(-1, 1, 1, 1)
+
+    assert gradient_penalty(linear, style).item() == pytest.approx(slope.square().sum().item() / 2, rel=1e-5)
 
 
 def test_luminance_weighs_green_most():
@@ -24,6 +71,31 @@ def test_content_distance_sees_cells_and_not_texture():
     half = content.clone()
     half[..., :8] = 1.0
     assert content_distance(half, content, 8).item() == pytest.approx(0.5)
+
+
+def test_what_each_kind_of_content_distance_sees():
+    """Of a picture 0.2 brighter, of one with other colours, and of one that is turned upside down."""
+    torch.manual_seed(0)
+    content = torch.rand(1, 1, 16, 16).expand(1, 3, 16, 16) * 0.5
+    brighter = content + 0.2
+    tinted = content + torch.tensor([0.1, 0.0, -0.1 * LUMA[0] / LUMA[2]]).view(1, 3, 1, 1)  # of equal luminance
+    seen = {
+        name: [content_distance(x, content, 4, name).item() for x in (content, brighter, tinted, content.flip(2))]
+        for name in CONTENT_FEATURES
+    }
+    assert all(same == 0 and turned > 1e-3 for same, _, _, turned in seen.values())
+    assert seen["luminance"][1] == pytest.approx(0.04, rel=1e-3)
+    assert seen["rgb"][1] == pytest.approx(0.04, rel=1e-3)
+    assert seen["edges"][1] == pytest.approx(0.0, abs=1e-9)
+    assert seen["luminance"][2] == pytest.approx(0.0, abs=1e-9)
+    assert seen["rgb"][2] == pytest.approx((0.01 + (0.1 * LUMA[0] / LUMA[2]) ** 2) / 3, rel=1e-3)
+
+
+def test_edges_by_hand():
+    half = torch.zeros(1, 3, 8, 8)
+    half[..., 4:] = 1.0
+    # cells of 4 px: 2x2, one step of 1 to the right in each row; two planes (down, right) of four cells
+    assert content_distance(half, torch.zeros_like(half), 4, "edges").item() == pytest.approx(2 / 8)
 
 
 def test_entropy_from_none_to_ln_k():
@@ -53,7 +125,19 @@ def test_max_share_is_the_largest_template():
 
 
 def test_the_weights_of_the_sum():
-    names = ("adversarial", "content", "entropy", "total_variation", "max_share")
+    names = ("adversarial", "content", "entropy", "total_variation", "max_share", "painted_share")
     terms = {name: torch.tensor(10.0**i) for i, name in enumerate(names)}
-    config = LossConfig(content=2.0, entropy=3.0, total_variation=4.0, max_share=5.0)
-    assert generator_loss(terms, config).item() == pytest.approx(54321)
+    config = LossConfig(content=2.0, entropy=3.0, total_variation=4.0, max_share=5.0, painted_share=6.0)
+    assert generator_loss(terms, config).item() == pytest.approx(654321)
+
+
+def test_terms_are_those_that_apply():
+    weights = torch.full((1, 2, 8, 8), 0.5)
+    image = torch.zeros(1, 3, 8, 8)
+    made = Collage(image, image, weights)
+    always = {"adversarial", "entropy", "total_variation", "max_share"}
+    judged = torch.zeros(1, 1, 1, 1)
+    assert generator_terms(made, None, judged, LossConfig()).keys() == always
+    assert generator_terms(made, image, judged, LossConfig()).keys() == always | {"content"}
+    painted = made._replace(painted=torch.full((1, 1, 8, 8), 0.25))
+    assert generator_terms(painted, image, judged, LossConfig())["painted_share"].item() == pytest.approx(0.25)

@@ -11,12 +11,12 @@ from tests.conftest import textured
 CPU = torch.device("cpu")
 
 
-def fresh(**optimizer):
+def fresh(losses=None, generator=None, discriminator=None, **optimizer):
     torch.manual_seed(0)
     return new_state(
-        GeneratorConfig(channels=4, depth=2, heads=1),
-        DiscriminatorConfig(channels=4, depth=3),
-        LossConfig(),
+        GeneratorConfig(channels=4, depth=2, heads=1, **generator or {}),
+        DiscriminatorConfig(channels=4, depth=3, **discriminator or {}),
+        losses or LossConfig(),
         OptimizerConfig(learning_rate=2e-3, **optimizer),
         device=CPU,
     )
@@ -29,8 +29,58 @@ def batch(number, k=3):
     return Batch(content=content, templates=torch.stack(templates, 1), style=style)
 
 
+def flat(*networks):
+    return torch.cat([p.detach().flatten() for network in networks for p in network.parameters()])
+
+
 def parameters(state):
-    return torch.cat([p.detach().flatten() for n in (state.generator, state.discriminator) for p in n.parameters()])
+    return flat(state.generator, state.average, state.discriminator)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"losses": LossConfig(adversarial="hinge", r1=1.0)},
+        {"losses": LossConfig(adversarial="least_squares", content_features="edges")},
+        {"losses": LossConfig(content_features="rgb"), "discriminator": {"spectral_norm": True}},
+        {"generator": {"warp": "flow"}},
+        {"generator": {"warp": "affine", "inducing_points": 2}},
+        {"generator": {"system": "mosaic"}},
+        {"generator": {"system": "famos", "memory_size": 3}, "losses": LossConfig(painted_share=1.0)},
+    ],
+)
+def test_every_option_learns_saves_and_goes_on(change, tmp_path):
+    state = fresh(**change)
+    terms = [train_step(state, batch(0)) for _ in range(40)]
+    assert all(torch.isfinite(value) for step in terms for value in step.values())
+    assert terms[-1]["loss/content"] < 0.85 * terms[0]["loss/content"]
+    assert ("loss/r1" in terms[8]) == (state.losses.r1 > 0)
+    assert "loss/r1" not in terms[7]
+    save_state(tmp_path, state)
+    again = fresh(**change)
+    load_state(tmp_path, again)
+    assert torch.equal(parameters(again), parameters(state))
+
+
+def test_unguided_steps_take_any_number_of_templates():
+    state = fresh(generator={"guided": False})
+    for k in (2, 5, 1):
+        terms = train_step(state, batch(0, k)._replace(content=None))
+        assert "loss/content" not in terms
+    with pytest.raises(ValueError, match="unguided"):
+        train_step(state, batch(0))
+
+
+def test_the_average_is_the_running_mean_of_the_generator():
+    state = fresh(ema_decay=0.15)  # below the warm-up from the first step on that is compared
+    train_step(state, batch(0))
+    before = flat(state.average)
+    train_step(state, batch(1))
+    expected = 0.15 * before + 0.85 * flat(state.generator)
+    assert torch.allclose(flat(state.average), expected, atol=1e-6)
+    off = fresh(ema_decay=0.0)
+    train_step(off, batch(0))
+    assert torch.equal(flat(off.average), flat(off.generator))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -57,8 +107,7 @@ def test_the_generators_update_leaves_no_gradient_in_the_discriminator():
     gradients = [p.grad.clone() for p in state.discriminator.parameters()]
     assert all(p.requires_grad for p in state.discriminator.parameters())
     torch.manual_seed(0)
-    again = fresh()
-    again.losses = LossConfig(content=0.0, entropy=0.0, total_variation=0.0, max_share=0.0)
+    again = fresh(LossConfig(content=0.0, entropy=0.0, total_variation=0.0, max_share=0.0))
     train_step(again, batch(0))
     for one, other in zip(gradients, again.discriminator.parameters(), strict=True):
         assert torch.equal(one, other.grad)
@@ -80,13 +129,14 @@ def test_a_saved_state_goes_on_as_if_nothing_had_been(tmp_path):
     assert torch.equal(parameters(second), parameters(through))
 
 
-def test_a_saved_generator_comes_back_and_a_damaged_one_does_not(tmp_path):
+def test_the_averaged_generator_is_saved_and_a_damaged_one_is_refused(tmp_path):
     state = fresh()
+    train_step(state, batch(0))
     save_state(tmp_path, state)
     packed = Packed((tmp_path / CONFIG).read_text(), (tmp_path / WEIGHTS).read_bytes())
     loaded = unpack_generator(packed)
     assert loaded.config == state.generator.config
-    for one, other in zip(loaded.parameters(), state.generator.parameters(), strict=True):
+    for one, other in zip(loaded.parameters(), state.average.parameters(), strict=True):
         assert torch.equal(one, other)
     with pytest.raises(ValueError, match="undamaged model"):
         unpack_generator(packed._replace(weights=packed.weights[:-5]))
