@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -30,7 +30,7 @@ def window(picture: UInt8[ndarray, "H W 3"], box: Box) -> UInt8[ndarray, "h w 3"
 
 
 class Template(NamedTuple):
-    """One element of a memory set: a style picture, moved and perhaps flipped."""
+    """One element of a memory set: a style picture, turned, perhaps flipped, and moved."""
 
     picture: int
     """Which of the style pictures."""
@@ -39,31 +39,91 @@ class Template(NamedTuple):
     left: int
     """Column of the (mirrored) picture that lies at the poster's column 0."""
     flip: bool = False
-    """Whether the picture is flipped left to right."""
+    """Whether the picture is flipped left to right, after turning."""
+    turns: int = 0
+    """Quarter turns to the left."""
 
 
-def draw_templates(sizes: Sequence[tuple[int, int]], num_templates: int, seed: int) -> tuple[Template, ...]:
-    """Templates at random places of the pictures, taking the pictures in turn.
+@runtime_checkable
+class Pictures(Protocol):
+    """Numbered pictures, wherever they are."""
+
+    def get(self, number: int) -> UInt8[ndarray, "_ _ 3"]:
+        """The pixels of a picture."""
+
+    @property
+    def sizes(self) -> Sequence[tuple[int, int]]:
+        """Height and width of every picture."""
+
+    @property
+    def shares(self) -> Sequence[float]:
+        """How often each picture is used, relative to the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureList:
+    """Pictures in memory, all used alike unless shares say otherwise."""
+
+    pictures: Sequence[UInt8[ndarray, "_ _ 3"]]
+    given_shares: Sequence[float] | None = None
+
+    def get(self, number: int) -> UInt8[ndarray, "_ _ 3"]:
+        """The pixels of a picture."""
+        return self.pictures[number]
+
+    @property
+    def sizes(self) -> Sequence[tuple[int, int]]:
+        """Height and width of every picture."""
+        return [picture.shape[:2] for picture in self.pictures]
+
+    @property
+    def shares(self) -> Sequence[float]:
+        """How often each picture is used, relative to the others."""
+        return self.given_shares or [1.0] * len(self.pictures)
+
+
+def allot(shares: Sequence[float], count: int, rng: np.random.Generator) -> list[int]:
+    """Numbers of `count` pictures, in random order, each picture as often as its share says, but for rounding.
+
+    Systematic sampling: with equal shares no picture comes twice before all came once.
+    """
+    order = rng.permutation(len(shares))
+    ends = np.cumsum(np.asarray(shares, float)[order])
+    places = (rng.random() + np.arange(count)) * (ends[-1] / count)
+    chosen = order[np.minimum(np.searchsorted(ends, places, side="right"), len(order) - 1)]
+    return [int(number) for number in rng.permutation(chosen)]
+
+
+def draw_templates(
+    pictures: Pictures, num_templates: int, seed: int, *, mirror: bool = True, rotate: bool = False
+) -> tuple[Template, ...]:
+    """Templates at random places of the pictures.
 
     Args:
-        sizes: height and width of every style picture.
+        pictures: what they are cut from.
         num_templates: K.
         seed: same seed, same templates.
+        mirror: flip every other one left to right.
+        rotate: turn each by a random number of quarter turns.
 
     Raises:
         ValueError: if num_templates < 1 or there is no picture.
     """
     require(num_templates >= 1, "at least one template (K >= 1)", num_templates, "raise --templates")
-    require(len(sizes) >= 1, "at least one style picture", len(sizes), "add style pictures")
+    require(len(pictures.sizes) >= 1, "at least one style picture", len(pictures.sizes), "add style pictures")
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(sizes))
     templates = []
-    for k in range(num_templates):
-        picture = int(order[k % len(order)])
-        height, width = sizes[picture]
-        top, left = int(rng.integers(2 * height)), int(rng.integers(2 * width))
-        templates.append(Template(picture, top, left, bool(rng.integers(2))))
+    for picture in allot(pictures.shares, num_templates, rng):
+        height, width = pictures.sizes[picture]
+        top, left, flip, turns = (int(rng.integers(n)) for n in (2 * height, 2 * width, 2, 4))
+        templates.append(Template(picture, top, left, mirror and bool(flip), turns if rotate else 0))
     return tuple(templates)
+
+
+def oriented(picture: UInt8[ndarray, "H W 3"], *, flip: bool, turns: int) -> UInt8[ndarray, "h w 3"]:
+    """A picture after quarter turns to the left and then, with flip, mirrored left to right; a view of it."""
+    turned = np.rot90(picture, turns)
+    return turned[:, ::-1] if flip else turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +134,17 @@ class MemorySet:
     """The style pictures that templates name, by number."""
     templates: tuple[Template, ...]
 
+    @staticmethod
+    def of(pictures: Pictures, templates: tuple[Template, ...]) -> "MemorySet":
+        """The memory set of templates drawn from pictures; fetches those it needs."""
+        return MemorySet({number: pictures.get(number) for number in sorted({t.picture for t in templates})}, templates)
+
     def window(self, box: Box) -> UInt8[ndarray, "K h w 3"]:
         """All templates' pixels in the box of the poster's plane."""
-        return np.stack([self._crop(template, box) for template in self.templates])
+        return np.stack([self.crop(number, box) for number in range(len(self.templates))])
 
-    def _crop(self, template: Template, box: Box) -> UInt8[ndarray, "h w 3"]:
-        picture = self.pictures[template.picture]
-        place = box.shifted(template.top, template.left)
-        return window(picture[:, ::-1] if template.flip else picture, place)
+    def crop(self, number: int, box: Box) -> UInt8[ndarray, "h w 3"]:
+        """One template's pixels in the box."""
+        template = self.templates[number]
+        picture = oriented(self.pictures[template.picture], flip=template.flip, turns=template.turns)
+        return window(picture, box.shifted(template.top, template.left))

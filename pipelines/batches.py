@@ -24,14 +24,14 @@ TASK_BYTES = 64_000_000  # crops made by one task: enough to hide what a task co
 SCHEDULER_PAUSE_S = 0.01
 
 
-def batch_dataset(content: Source, style: Source, config: CropConfig, *, first: int, count: int) -> Dataset:
+def batch_dataset(content: Source | None, style: Source, config: CropConfig, *, first: int, count: int) -> Dataset:
     """Training batches number first, first+1, ... as a dataset of one row each.
 
     A row depends on its number alone, so neither the number of tasks nor a restart changes any crop, and a
     resumed run begins at the batch after its checkpoint.
 
     Args:
-        content: content pictures.
+        content: content pictures, none for unguided collages.
         style: style pictures.
         config: sizes and seed.
         first: number of the first batch.
@@ -44,7 +44,7 @@ def batch_dataset(content: Source, style: Source, config: CropConfig, *, first: 
 
     def crop_batches(tasks: dict[str, ndarray]) -> Iterator[dict[str, Any]]:
         # each picture is fetched once per task, not once per crop: that costs as much as a hundred crops
-        content, style = ((len(source), lru_cache(config.pool_pictures)(source.get)) for source in ray.get(sources))
+        content, style = (source and _Remembering(source, config.pool_pictures) for source in ray.get(sources))
         for task in tasks["id"].tolist():
             for number in range(task * rows_per_task, min((task + 1) * rows_per_task, count)):
                 batch = draw_batch(content, style, first + number, config)
@@ -52,6 +52,14 @@ def batch_dataset(content: Source, style: Source, config: CropConfig, *, first: 
 
     tasks = ray.data.range(num_tasks, override_num_blocks=num_tasks)
     return tasks.map_batches(crop_batches, batch_size=None, compute=TaskPoolStrategy(config.data_workers))
+
+
+class _Remembering:
+    """A source that keeps the pictures it fetched last."""
+
+    def __init__(self, source: Source, pictures: int) -> None:
+        self.sizes, self.shares = source.sizes, source.shares
+        self.get = lru_cache(pictures)(source.get)
 
 
 class _Breathe(ExecutionCallback):  # type: ignore[misc]

@@ -67,8 +67,16 @@ def reason_of(error: Exception) -> str:
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
-def decode(data: bytes, *, scale: float = 1.0, max_megapixels: float = 500.0) -> UInt8[ndarray, "H W 3"]:
+def decode(
+    data: bytes, *, scale: float = 1.0, square_px: int | None = None, max_megapixels: float = 500.0
+) -> UInt8[ndarray, "H W 3"]:
     """Decode a picture, by the rules at the head of this module, and resize it.
+
+    Args:
+        data: the file.
+        scale: factor for both sides.
+        square_px: scale the shorter side to this instead, and trim the longer one evenly at both ends.
+        max_megapixels: limit before and after scaling.
 
     Raises:
         ValueError, OSError: if it is no picture, damaged or larger than max_megapixels.
@@ -79,7 +87,9 @@ def decode(data: bytes, *, scale: float = 1.0, max_megapixels: float = 500.0) ->
     require(megapixels <= max_megapixels, f"at most {max_megapixels:g} megapixels", round(megapixels, 1), "shrink it")
     image.load()
     rgb = _to_srgb(_eight_bit(ImageOps.exif_transpose(image)))
-    if scale != 1.0:
+    if square_px is not None:
+        rgb = ImageOps.fit(rgb, (square_px, square_px), Image.Resampling.LANCZOS)
+    elif scale != 1.0:
         size = max(round(rgb.width * scale), 1), max(round(rgb.height * scale), 1)
         rgb = rgb.resize(size, Image.Resampling.LANCZOS)
     return np.array(rgb)

@@ -7,6 +7,9 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
+JOB = "job.json"
+"""What a folder belongs to."""
+
 
 def join(url: str, *parts: str) -> str:
     """A URL below another."""
@@ -38,7 +41,7 @@ def read_object(url: str) -> bytes | None:
     fs, path = url_to_fs(url)
     try:
         return fs.cat_file(path)  # type: ignore[no-any-return]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -61,7 +64,7 @@ def claim(url: str, job: dict[str, Any], what: str) -> None:
     Raises:
         ValueError: if the folder holds another job's work, or anything else.
     """
-    note = join(url, "job.json")
+    note = join(url, JOB)
     job = json.loads(json.dumps(job))
     try:
         there = read_json(note)

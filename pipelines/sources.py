@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from magic.config import require
 from pipelines.config import SourceConfig
-from pipelines.images import decode, list_pictures, read_bytes, reason_of
+from pipelines.images import read_bytes, reason_of
 from pipelines.objects import absolute
+from pipelines.reading import decode_for, picture_shares, read_picture
 from pipelines.tone import Tone, match_tone, pooled, tone_of
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ class PictureInfo:
     width: int
     """In pixels, after scaling."""
     tone: Tone
+    share: float = 1.0
+    """How often it is used, relative to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,16 @@ class Source:
         return pixels if self.wanted is None else match_tone(pixels, info.tone, self.wanted)
 
     @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of every picture."""
+        return [(picture.height, picture.width) for picture in self.pictures]
+
+    @property
+    def shares(self) -> list[float]:
+        """How often each picture is used, relative to the others."""
+        return [picture.share for picture in self.pictures]
+
+    @property
     def tone(self) -> Tone:
         """The tone of all pictures together, as they are stored."""
         tone = pooled((picture.height * picture.width, picture.tone) for picture in self.pictures)
@@ -73,8 +86,9 @@ class Source:
 
     @property
     def digest(self) -> str:
-        """One digest of all usable pictures and of their scale."""
-        parts = [repr(self.config.scale), *(picture.sha256 for picture in self.pictures)]
+        """One digest of all usable pictures, of their size and of how often each is used."""
+        sizing = self.config.square_px or self.config.scale
+        parts = [repr(sizing), *(f"{picture.sha256} {picture.share:g}" for picture in self.pictures)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def identity(self) -> dict[str, Any]:
@@ -82,6 +96,8 @@ class Source:
         return {
             "urls": [absolute(url) for url in self.config.urls],
             "scale": self.config.scale,
+            "square_px": self.config.square_px,
+            "shares": list(self.config.shares),
             "digest": self.digest,
             "tone": self.wanted,
         }
@@ -109,7 +125,8 @@ def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:
     Raises:
         ValueError: if a URL leads to nothing, or no picture is left.
     """
-    urls = list_pictures(config.urls)
+    shares = picture_shares(config)
+    urls = sorted(shares)
     pictures, held, skipped, room = [], [], [], config.hold_megabytes * 1_000_000
     bar = tqdm(total=len(urls), desc=f"reading {name} pictures", unit="picture", disable=len(urls) < 50)
     for url, (found, pixels) in _examined(urls, config, min_side_px):
@@ -119,7 +136,7 @@ def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:
             skipped.append((url, found))
             continue
         room -= 3 * found.height * found.width
-        pictures.append(found)
+        pictures.append(replace(found, share=shares[url]))
         held.append(pixels if room >= 0 else None)
     bar.close()
     if skipped:
@@ -152,7 +169,7 @@ def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[PictureI
     """A picture's description and pixels, or why it cannot be used."""
     try:
         data = read_bytes(url)
-        pixels = decode(data, scale=config.scale, max_megapixels=config.max_megapixels)
+        pixels = decode_for(data, config)
     except Exception as error:  # noqa: BLE001 - a damaged file can raise anything, and must not end the survey
         return reason_of(error), None
     height, width, _ = pixels.shape
@@ -163,7 +180,7 @@ def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[PictureI
 
 @cached(LRUCache(CACHE_BYTES, getsizeof=lambda pixels: pixels.nbytes), lock=Lock())
 def _fetch(url: str, config: SourceConfig) -> ndarray:
-    return decode(read_bytes(url), scale=config.scale, max_megapixels=config.max_megapixels)
+    return read_picture(url, config)
 
 
 def _only_here(url: str) -> bool:

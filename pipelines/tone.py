@@ -1,7 +1,10 @@
-"""The tone of pictures: mean and spread of luminance, and bringing a content picture into a style's tone.
+"""The tone of pictures: mean and spread of coarse luminance, and bringing a content picture into a style's tone.
 
 A dark style cannot paint a bright content at its own luminance: everything brighter than the style would be lost
-in one flat tone. Content is therefore brought into the style's tone, in training and in painting alike.
+in one flat tone. Content is therefore brought into the style's tone, in training and in painting alike. What counts
+is luminance averaged over cells, as large as pieces of a collage are: most of a busy style's contrast lies within
+such cells. A content of the same spread from pixel to pixel has nearly all of it between cells, and would be painted
+with the few plain, bright and dark pieces that the style has.
 """
 
 from collections.abc import Iterable
@@ -13,9 +16,11 @@ from numpy import ndarray
 
 from magic.losses import LUMA
 
+CELL_PX = 32
+
 
 class Tone(NamedTuple):
-    """Mean and standard deviation of luminance, in 8-bit levels."""
+    """Mean and standard deviation of luminance, averaged over cells of CELL_PX, in 8-bit levels."""
 
     mean: float
     deviation: float
@@ -24,7 +29,11 @@ class Tone(NamedTuple):
 def tone_of(picture: UInt8[ndarray, "H W 3"]) -> Tone:
     """The tone of one picture."""
     luma = picture @ np.array(LUMA, np.float32)
-    return Tone(float(luma.mean(dtype=np.float64)), float(luma.std(dtype=np.float64)))
+    cell_y, cell_x = (min(CELL_PX, side) for side in luma.shape)
+    rows, columns = luma.shape[0] // cell_y, luma.shape[1] // cell_x
+    whole = luma[: rows * cell_y, : columns * cell_x].reshape(rows, cell_y, columns, cell_x)
+    cells = whole.mean((1, 3), dtype=np.float64)
+    return Tone(float(luma.mean(dtype=np.float64)), float(cells.std()))
 
 
 def pooled(tones: Iterable[tuple[int, Tone]]) -> Tone:

@@ -1,9 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magic.memory import MemorySet, Template, mirrored, window
+from magic.memory import MemorySet, PictureList, Template, allot, draw_templates, mirrored, window
 from magic.tiles import Box
 from tests.conftest import memory_set, textured
 
@@ -46,6 +48,24 @@ def test_draws_follow_the_seed_and_use_all_pictures():
     assert drawn == memory_set(STYLES, 6, seed=3).templates
     assert drawn != memory_set(STYLES, 6, seed=4).templates
     assert sorted(template.picture for template in drawn) == [0, 0, 0, 1, 1, 1]
+
+
+def test_templates_can_be_turned_and_need_not_be_mirrored():
+    pictures = PictureList(STYLES)
+    turned = draw_templates(pictures, 40, 0, rotate=True)
+    assert {template.turns for template in turned} == {0, 1, 2, 3}
+    assert not any(template.flip for template in draw_templates(pictures, 40, 0, mirror=False))
+    memory = MemorySet(dict(enumerate(STYLES)), (Template(0, 0, 0, turns=1), Template(0, 0, 0, flip=True, turns=2)))
+    assert np.array_equal(memory.crop(0, Box(0, 0, 30, 20)), np.rot90(STYLES[0]))
+    assert np.array_equal(memory.crop(1, Box(0, 0, 20, 30)), STYLES[0][::-1])
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=12), st.integers(1, 60), st.integers(0, 5))
+def test_pictures_are_allotted_by_their_shares(shares, count, seed):
+    chosen = allot(shares, count, np.random.default_rng(seed))
+    for number, share in enumerate(shares):
+        exact = count * share / sum(shares)
+        assert math.floor(exact - 1e-6) <= chosen.count(number) <= math.ceil(exact + 1e-6)
 
 
 def test_empty_sets_are_refused():

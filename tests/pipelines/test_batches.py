@@ -4,9 +4,11 @@ import threading
 import numpy as np
 import pytest
 
+from magic.memory import PictureList
+from magic.tiles import Box
 from pipelines.batches import DealInTurn, batch_dataset, keep_order, read_batches
 from pipelines.config import CropConfig, SourceConfig
-from pipelines.crops import crop, draw_batch, pool_of
+from pipelines.crops import crop, draw_batch, fixed_memory, pool_of
 from pipelines.sources import survey
 from tests.conftest import textured
 
@@ -23,7 +25,7 @@ def sources(ray_here, pictures):
 
 def digests(dataset) -> list[tuple[int, str]]:
     return [
-        (int(number), hashlib.sha256(b"".join(field.numpy().tobytes() for field in batch)).hexdigest())
+        (int(number), hashlib.sha256(b"".join(f.numpy().tobytes() for f in batch if f is not None)).hexdigest())
         for number, batch in read_batches(dataset.iterator())
     ]
 
@@ -69,7 +71,7 @@ def test_training_workers_get_every_nth_batch(sources):
 def test_shapes_and_places_of_crops():
     rng = np.random.default_rng(0)
     pictures = [textured(rng, 40, 60), textured(rng, 32, 33)]
-    batch = draw_batch((1, lambda i: pictures[i]), (2, lambda i: pictures[i]), 5, CropConfig(**SMALL))
+    batch = draw_batch(PictureList(pictures[:1]), PictureList(pictures), 5, CropConfig(**SMALL))
     assert {name: array.shape for name, array in batch.items()} == {
         "content": (2, 3, 32, 32),
         "templates": (2, 3, 3, 32, 32),
@@ -81,13 +83,59 @@ def test_shapes_and_places_of_crops():
 
 def test_a_crop_can_be_the_whole_picture():
     picture = textured(np.random.default_rng(0), 32, 32)
-    assert np.array_equal(crop(picture, 32, np.random.default_rng(0), mirror=False), picture.transpose(2, 0, 1))
+    patch = crop(picture, 32, np.random.default_rng(0), mirror=False)
+    assert np.array_equal(patch.pixels, picture.transpose(2, 0, 1))
 
 
 def test_many_pictures_take_turns():
     config = CropConfig(**SMALL, pool_pictures=4, batches_per_pool=10)
-    assert pool_of(3, 99, config) == [0, 1, 2]
-    pools = [pool_of(50, number, config) for number in (0, 9, 10, 25)]
+    assert pool_of([1.0] * 3, 99, config) == [0, 1, 2]
+    pools = [pool_of([1.0] * 50, number, config) for number in (0, 9, 10, 25)]
     assert pools[0] == pools[1] != pools[2]
     assert all(len(set(pool)) == 4 for pool in pools)
-    assert len({i for number in range(0, 2000, 10) for i in pool_of(50, number, config)}) == 50
+    assert len({i for number in range(0, 2000, 10) for i in pool_of([1.0] * 50, number, config)}) == 50
+
+
+def test_pictures_are_used_as_often_as_their_shares_say():
+    shares = [6.0] + [1.0] * 60
+    config = CropConfig(**SMALL, pool_pictures=11, batches_per_pool=1)
+    pools = [pool_of(shares, number, config) for number in range(600)]
+    assert all(len(pool) == 11 for pool in pools)
+    used = sum(pool.count(0) for pool in pools) / (600 * 11)
+    assert used == pytest.approx(6 / 66, rel=0.1)
+
+
+def test_k_is_drawn_anew_for_every_batch(sources):
+    config = CropConfig(**{**SMALL, "num_templates": 5}, min_templates=2)
+    batches = [
+        batch for _, batch in read_batches(batch_dataset(None, sources[1], config, first=0, count=40).iterator())
+    ]
+    assert {batch.templates.shape[1] for batch in batches} == {2, 3, 4, 5}
+    assert all(batch.content is None for batch in batches)
+
+
+def test_a_fixed_memory_lies_where_the_content_lies():
+    rng = np.random.default_rng(0)
+    content, style = PictureList([textured(rng, 60, 70)]), PictureList([textured(rng, 40, 60)])
+    config = CropConfig(**SMALL, memory="fixed", rotate=True)
+    memory = fixed_memory(style, config)
+    batches = [draw_batch(content, style, number, config) for number in range(8)]
+    places = np.lib.stride_tricks.sliding_window_view(content.get(0), (32, 32), axis=(0, 1))
+    for batch in batches:
+        for patch, templates in zip(batch["content"], batch["templates"], strict=True):
+            top, left = np.argwhere((places == patch).all((2, 3, 4)))[0].tolist()
+            expected = memory.window(Box(top, left, top + 32, left + 32)).transpose(0, 3, 1, 2)
+            assert np.array_equal(templates, expected)
+
+
+def test_patches_are_mirrored_and_turned_only_when_told():
+    picture = PictureList([np.arange(32 * 32 * 3, dtype=np.uint32).astype(np.uint8).reshape(32, 32, 3)])
+
+    def seen(**settings):
+        config = CropConfig(patch_px=32, num_templates=8, batch_size=8, **settings)
+        return {patch.tobytes() for patch in draw_batch(None, picture, 0, config)["templates"].reshape(-1, 3, 32, 32)}
+
+    assert len(seen(mirror=False)) == 1
+    assert len(seen()) == 2
+    assert len(seen(mirror=False, rotate=True)) == 4
+    assert len(seen(rotate=True)) == 8

@@ -9,8 +9,9 @@ from PIL import Image
 from magic.losses import LUMA
 from pipelines.config import SourceConfig
 from pipelines.images import decode
+from pipelines.reading import read_source
 from pipelines.sources import survey
-from pipelines.tone import Tone, match_tone, tone_of
+from pipelines.tone import Tone, match_tone, pooled, tone_of
 from tests.conftest import textured
 
 
@@ -57,12 +58,23 @@ def test_a_content_source_takes_the_tone_of_a_style(ray_here, pictures):
         survey(SourceConfig(urls=(str(pictures / name),)), min_side_px=8, name=name) for name in ("content", "style")
     )
     everything = np.concatenate([(style.get(number) @ np.array(LUMA)).ravel() for number in range(3)])
-    assert style.tone == pytest.approx((everything.mean(), everything.std()), rel=1e-4)
+    assert style.tone.mean == pytest.approx(everything.mean(), rel=1e-4)
+    assert 0.1 * everything.std() < style.tone.deviation < 0.9 * everything.std()
     dark = Tone(40.0, 12.0)
     assert tone_of(content.in_tone(dark).get(0)) == pytest.approx(dark, abs=1.0)
     assert content.in_tone(dark).describe()["tone"] == dark
     flat = np.full((4, 4, 3), 200, np.uint8)
     assert (match_tone(flat, tone_of(flat), dark) == 40).all()
+
+
+def test_the_spread_of_a_tone_is_that_of_cells():
+    halves = np.zeros((64, 64, 3), np.uint8)
+    halves[:, 32:] = 100
+    checks = np.zeros((64, 64, 3), np.uint8)
+    checks[::2, ::2] = checks[1::2, 1::2] = 100
+    assert tone_of(halves) == pytest.approx((50, 50))
+    assert tone_of(checks) == pytest.approx((50, 0), abs=1e-4)
+    assert pooled([(10, Tone(0, 0)), (10, Tone(100, 0))]) == pytest.approx((50, 50))
 
 
 def test_memory_urls_are_held(ray_here, pictures):
@@ -84,3 +96,36 @@ def test_s3_urls_are_read_by_other_processes(ray_here, s3):
     with pytest.raises(ValueError, match="pictures at"):
         survey(SourceConfig(urls=(f"{s3}/nothing",)), min_side_px=8, name="style")
     assert os.environ["AWS_SECRET_ACCESS_KEY"] not in repr(source.describe())
+
+
+def test_squares_are_scaled_and_trimmed_evenly(ray_here, tmp_path):
+    wide = np.zeros((40, 100, 3), np.uint8)
+    wide[:, 30:70] = 200  # the middle square
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    config = SourceConfig(urls=(str(tmp_path),), square_px=20)
+    source = survey(config, min_side_px=20, name="style")
+    assert source.sizes == [(20, 20)]
+    assert (source.get(0)[:, 1:-1] > 190).all()
+    assert np.array_equal(source.get(0), read_source(config, min_side_px=20, name="style").get(0))
+    with pytest.raises(ValueError, match="square_px >= 1 and no scale"):
+        SourceConfig(square_px=20, scale=0.5)
+
+
+def test_sources_have_shares(ray_here, pictures):
+    urls = (str(pictures / "style"), str(pictures / "content"))
+    config = SourceConfig(urls=urls, shares=(3.0, 1.0))
+    source = survey(config, min_side_px=8, name="style")
+    shares = {picture.url.rsplit("/", 1)[1]: picture.share for picture in source.pictures}
+    assert shares == {"portrait.png": 1.0, "0.png": 1.0, "1.png": 1.0, "2.png": 1.0}
+    assert source.shares == read_source(config, min_side_px=8, name="style").shares
+    assert source.digest != survey(SourceConfig(urls=urls, shares=(1.0, 1.0)), min_side_px=8, name="style").digest
+    with pytest.raises(ValueError, match="a share above 0 for each of the 2 urls"):
+        SourceConfig(urls=urls, shares=(1.0,))
+
+
+def test_without_a_cluster_bad_pictures_are_errors(pictures, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"expected a style picture at .*a\.png, got: no picture"):
+        read_source(SourceConfig(urls=(str(tmp_path),)), min_side_px=8, name="style")
+    with pytest.raises(ValueError, match="at least 500 pixels on each side"):
+        read_source(SourceConfig(urls=(str(pictures / "style"),)), min_side_px=500, name="style")

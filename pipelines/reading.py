@@ -1,0 +1,53 @@
+"""The pictures of a source, without a cluster."""
+
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from magic.config import require
+from magic.memory import PictureList
+from pipelines.config import SourceConfig
+from pipelines.images import decode, list_pictures, read_bytes, reason_of
+
+
+def picture_shares(config: SourceConfig) -> dict[str, float]:
+    """The URL of every picture of a source, and how often it is used.
+
+    Raises:
+        ValueError: if a URL leads to nothing.
+    """
+    if not config.shares:
+        return dict.fromkeys(list_pictures(config.urls), 1.0)
+    shares: dict[str, float] = {}
+    for url, share in zip(config.urls, config.shares, strict=True):
+        found = list_pictures([url])
+        for picture in found:
+            shares[picture] = shares.get(picture, 0.0) + share / len(found)
+    return shares
+
+
+def read_source(config: SourceConfig, *, min_side_px: int, name: str) -> PictureList:
+    """All pictures of a source in this process' memory: for few pictures, and where there is no cluster.
+
+    Raises:
+        ValueError: if a URL leads to nothing, or a picture is damaged or too small.
+    """
+    shares = picture_shares(config)
+    pictures = []
+    for url in sorted(shares):
+        try:
+            pictures.append(read_picture(url, config))
+        except Exception as error:  # a damaged file can raise anything
+            raise ValueError(f"expected a {name} picture at {url}, got: {reason_of(error)}; leave it out") from error
+        size = pictures[-1].shape[:2]
+        require(min(size) >= min_side_px, f"at least {min_side_px} pixels on each side of {url}", size, "leave it out")
+    return PictureList(pictures, [shares[url] for url in sorted(shares)])
+
+
+def read_picture(url: str, config: SourceConfig) -> UInt8[ndarray, "H W 3"]:
+    """One picture of a source, at its size."""
+    return decode_for(read_bytes(url), config)
+
+
+def decode_for(data: bytes, config: SourceConfig) -> UInt8[ndarray, "H W 3"]:
+    """A file's pixels, at the size that a source wants."""
+    return decode(data, scale=config.scale, square_px=config.square_px, max_megapixels=config.max_megapixels)
