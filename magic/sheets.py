@@ -1,7 +1,7 @@
-"""Pictures for people: the weights in colour, and labelled sheets of panels."""
+"""Pictures for people: the weights in colour, and labelled sheets of panels; and tables."""
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,15 +12,18 @@ from PIL import Image, ImageDraw, ImageFont
 GOLDEN = 0.618033988749895
 
 
-def palette(num_templates: int) -> UInt8[ndarray, "K 3"]:
+def palette(num_templates: int) -> list[tuple[int, int, int]]:
     """One colour per template; neighbours in the list differ as much as they can."""
-    hsv = ((k * GOLDEN % 1.0, 0.55 + 0.4 * (k % 2), 0.95 - 0.3 * (k // 2 % 2)) for k in range(num_templates))
-    return np.array([[round(255 * c) for c in colorsys.hsv_to_rgb(*colour)] for colour in hsv], np.uint8)
+    colours = []
+    for k in range(num_templates):
+        rgb = colorsys.hsv_to_rgb(k * GOLDEN % 1.0, 0.55 + 0.4 * (k % 2), 0.95 - 0.3 * (k // 2 % 2))
+        colours.append((round(255 * rgb[0]), round(255 * rgb[1]), round(255 * rgb[2])))
+    return colours
 
 
 def weights_in_colour(weights: Float[ndarray, "K H W"]) -> UInt8[ndarray, "3 H W"]:
     """A as a picture: each template's colour, mixed by its share."""
-    colours = palette(len(weights)).astype(np.float32)
+    colours = np.array(palette(len(weights)), np.float32)
     mixed: UInt8[ndarray, "3 H W"] = np.einsum("khw,kc->chw", weights, colours).round().astype(np.uint8)
     return mixed
 
@@ -30,6 +33,8 @@ class Panel(NamedTuple):
 
     label: str
     picture: UInt8[ndarray, "_ _ 3"]
+    colour: tuple[int, int, int] | None = None
+    """Of a patch before the label: what the picture's colour is elsewhere on the sheet."""
 
 
 def sheet(rows: Sequence[Sequence[Panel]], panel_px: int) -> Image.Image:
@@ -42,7 +47,12 @@ def sheet(rows: Sequence[Sequence[Panel]], panel_px: int) -> Image.Image:
     for y, row in enumerate(rows):
         for x, panel in enumerate(row):
             corner = gap_px + x * step_x, gap_px + y * step_y
-            draw.text(corner, panel.label, fill="black", font=font)
+            indent = 0
+            if panel.colour is not None:
+                indent = label_px
+                patch = (corner[0], corner[1] + 2, corner[0] + label_px - 6, corner[1] + label_px - 4)
+                draw.rectangle(patch, fill=panel.colour, outline="black")
+            draw.text((corner[0] + indent, corner[1]), panel.label, fill="black", font=font)
             picture = Image.fromarray(panel.picture)
             scale = panel_px / max(picture.size)
             size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
@@ -51,3 +61,13 @@ def sheet(rows: Sequence[Sequence[Panel]], panel_px: int) -> Image.Image:
                 (corner[0], corner[1] + label_px),
             )
     return page
+
+
+def as_table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Measures as lines and what was measured as columns, in Markdown."""
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    lines = [f"| measure | {' | '.join(rows)} |", "| --- " * (len(rows) + 1) + "|"]
+    for name in names:
+        values = (f"{row[name]:.4g}" if name in row else "" for row in rows.values())
+        lines.append(f"| {name} | {' | '.join(values)} |")
+    return "\n".join(lines)
