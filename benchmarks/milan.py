@@ -19,6 +19,8 @@ import numpy as np
 from mlflow import MlflowClient
 from PIL import Image
 
+from magic.metrics import CELLS_PX, content_fidelity
+
 RESULTS = Path(__file__).parent / "results"
 PICTURE_BYTES = 400_000
 SCALE, WIDTH_PX = 0.5, 600
@@ -56,7 +58,7 @@ def main(data: Path, work: Path) -> None:
         "poster, seconds of the whole command": f"{poster_s:.0f}",
         "share of training time spent waiting for data": f"{metrics['time/data_wait_share']:.3f}",
         "content correlation at 8, 16, 32 px (luminance)": ", ".join(
-            f"{correlation(poster, content, cell):.3f}" for cell in (8, 16, 32)
+            f"{content_fidelity(np.array(poster), np.array(content), cell).correlation:.3f}" for cell in CELLS_PX
         ),
         "entropy of A, nats": f"{metrics['loss/entropy']:.3f}",
         "largest share of a template": f"{metrics['loss/max_share']:.3f}",
@@ -75,13 +77,6 @@ def step_seconds(client: MlflowClient, run_id: str) -> float:
     """Seconds from the first entry of the loss curve to the last."""
     times = [entry.timestamp for entry in client.get_metric_history(run_id, "loss/generator")]
     return (max(times) - min(times)) / 1000
-
-
-def correlation(one: Image.Image, other: Image.Image, cell_px: int) -> float:
-    """Correlation of luminance, averaged over cells."""
-    size = one.width // cell_px, one.height // cell_px
-    small = [np.asarray(p.convert("L").resize(size, Image.Resampling.BOX), float).ravel() for p in (one, other)]
-    return float(np.corrcoef(*small)[0, 1])
 
 
 def small_jpeg(picture: Image.Image) -> bytes:

@@ -4,14 +4,15 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import tyro
 from tyro._errors import InstantiationFailure, ParseErrorEvent, on_parse_error
-from tyro.conf import subcommand
+from tyro.conf import PositionalRequiredArgs, subcommand
 from tyro.extras import subcommand_type_from_defaults
 
-from jobs.config import PosterConfig, TrainConfig
+from jobs.config import PosterConfig, ReproduceConfig, SampleConfig, ScoreConfig, TrainConfig
 from jobs.recipes import RECIPES
 
 DESCRIPTION = """Paint a picture with pieces of other pictures, at any size.
@@ -20,15 +21,20 @@ First train a generator from a recipe; it goes to the model registry. Then rende
 
     magic train demo
     magic poster --model models:/magic-demo@current --content photo.jpg --out out/poster --width 3000
+    magic score out/poster
 
 Running a command again goes on where it stopped. Set MAGIC_DEBUG=1 to see the whole traceback of an error."""
 
+Job = TrainConfig | PosterConfig | SampleConfig | ScoreConfig | ReproduceConfig
 TRAIN = "Train a generator from a recipe and register it."
 POSTER = "Render a poster of any size with a registered generator."
+SAMPLE = "Write sheets of unguided collages: for seeds, for numbers of templates, and between memory sets."
+SCORE = "Measure pictures: distance from their styles, truth to their content, seams."
+REPRODUCE = "Train what a figure of the paper needs, here, and write the figure and a table of measures."
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
-def parse(args: Sequence[str] | None = None) -> TrainConfig | PosterConfig:
+def parse(args: Sequence[str] | None = None) -> Job:
     """The job that the arguments describe. Ends the process for --help and for arguments it does not know.
 
     Raises:
@@ -42,9 +48,12 @@ def parse(args: Sequence[str] | None = None) -> TrainConfig | PosterConfig:
     jobs: Any = (
         Annotated[recipes, subcommand("train", description=TRAIN)]
         | Annotated[PosterConfig, subcommand("poster", description=POSTER)]
+        | Annotated[SampleConfig, subcommand("sample", description=SAMPLE)]
+        | Annotated[PositionalRequiredArgs[ScoreConfig], subcommand("score", description=SCORE)]
+        | Annotated[PositionalRequiredArgs[ReproduceConfig], subcommand("reproduce", description=REPRODUCE)]
     )
     with on_parse_error(_one_line):
-        job: TrainConfig | PosterConfig = tyro.cli(jobs, prog="magic", description=DESCRIPTION, args=args)
+        job: Job = tyro.cli(jobs, prog="magic", description=DESCRIPTION, args=args)
     return job
 
 
@@ -55,16 +64,10 @@ def _one_line(event: ParseErrorEvent) -> None:
         raise ValueError(f"{option}{event.message}")
 
 
-def run(job: TrainConfig | PosterConfig) -> None:
+def run(job: Job) -> None:
     """Do a job. Imports what it needs only now, so that --help is instant."""
-    if isinstance(job, TrainConfig):
-        from jobs.train import train
-
-        train(job)
-    else:
-        from jobs.poster import poster
-
-        poster(job)
+    name = type(job).__name__.removesuffix("Config").lower()
+    getattr(import_module(f"jobs.{name}"), name)(job)
 
 
 def main(args: Sequence[str] | None = None) -> int:

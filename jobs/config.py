@@ -9,6 +9,8 @@ from pipelines.config import CropConfig, SourceConfig
 
 Extra = Literal["collage", "weights"]
 Tone = Literal["match", "keep"]
+Scale = Literal["cpu", "gpu"]
+FigureName = Literal["fig2", "fig7", "fig8", "fig9"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,8 +26,8 @@ class TrainConfig:
     style: SourceConfig = field(default_factory=SourceConfig)
     """Pictures to paint with."""
     tone: Tone = "match"
-    """match: content is brought into the style's mean and spread of luminance, so that a dark style can paint a
-    bright picture. keep: content stays as it is (the paper says nothing of either)."""
+    """match: content is brought into the style's mean and spread of coarse luminance, so that a dark style can paint
+    a bright picture. keep: content stays as it is (the paper says nothing of either)."""
     crops: CropConfig = field(default_factory=CropConfig)
     """What a batch is made of."""
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
@@ -71,6 +73,20 @@ class TrainConfig:
             patch,
             "lower discriminator.depth",
         )
+        require(
+            self.crops.min_templates is None or self.generator.memory_size is None,
+            "a constant K for famos",
+            self.crops.min_templates,
+            "leave crops.min_templates out",
+        )
+        size, k = self.generator.memory_size, self.crops.num_templates
+        require(size is None or size == k, f"a memory_size of num_templates = {k}", size, "make them equal")
+        require(
+            self.crops.memory == "random" or self.generator.guided,
+            "random memory sets for an unguided model",
+            self.crops.memory,
+            "a fixed memory lies where the content lies",
+        )
         plain = self.name.replace("-", "").replace("_", "").replace(".", "")
         require(plain.isalnum(), "a name of letters, digits, '-', '_' and '.'", self.name, "rename it")
 
@@ -97,6 +113,16 @@ class PosterConfig:
     """match or keep, see training. Left out: as in training."""
     seed: int = 0
     """Picks the memory set."""
+    keep: tuple[int, ...] = ()
+    """Numbers of templates of an earlier poster (see its sheet) that stay; the others are drawn anew by the seed."""
+    keep_from: str | None = None
+    """Folder of that earlier poster."""
+    mirror: bool | None = None
+    """Flip every other template left to right. Left out: as in training."""
+    rotate: bool | None = None
+    """Turn templates by quarter turns at random. Left out: as in training."""
+    style_shares: tuple[float, ...] = ()
+    """How often each of the style URLs is used, relative to the others. Left out: as in training, or all alike."""
     also: tuple[Extra, ...] = ()
     """Further pictures to write: collage (before refinement) and weights (which template is where, in colour)."""
     sheet: bool = False
@@ -120,7 +146,92 @@ class PosterConfig:
             self.templates,
             "raise --templates",
         )
+        require(
+            bool(self.keep) == (self.keep_from is not None) and min(self.keep, default=0) >= 0,
+            "numbers of templates to keep together with the poster's folder they are from",
+            f"keep={list(self.keep)}, keep-from={self.keep_from}",
+            "give both or neither",
+        )
         require(self.style_scale is None or self.style_scale > 0, "style-scale > 0", self.style_scale, "1 keeps it")
         require(self.workers is None or self.workers >= 1, "workers >= 1", self.workers, "leave it out")
         require(self.threads >= 1, "threads >= 1", self.threads, "1 is usual")
         require(self.tile >= 1, "tile >= 1", self.tile, "512 is usual")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleConfig:
+    """Write sheets of unguided collages: for seeds, for numbers of templates, and between memory sets."""
+
+    model: str
+    """models:/NAME@ALIAS or models:/NAME/VERSION of the registry, or a folder with generator.safetensors."""
+    out: str
+    """URL of the folder that gets collages.png, sets.png and between.png."""
+    style: tuple[str, ...] = ()
+    """URLs of pictures, folders or globs to make collages of. Left out: those the model was trained on."""
+    templates: tuple[int, ...] = (2, 3, 4, 8)
+    """Numbers of templates K to show."""
+    seeds: int = 6
+    """How many memory sets for each K."""
+    seed: int = 0
+    """The first of the seeds."""
+    between: int = 5
+    """Pictures from one memory set to the next; 0 for none."""
+    size: int | None = None
+    """Side of the collages in pixels, a multiple of 2^depth. Left out: as in training."""
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    """Where the registry is."""
+
+    def __post_init__(self) -> None:
+        require(len(self.templates) >= 1, "at least one number of templates", list(self.templates), "2 3 4 8 is usual")
+        require(min(self.templates, default=1) >= 1, "K >= 1", list(self.templates), "raise --templates")
+        require(self.seeds >= 1, "seeds >= 1", self.seeds, "6 is usual")
+        require(self.between >= 0, "between >= 0", self.between, "0 for none")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreConfig:
+    """Measure any pictures: how close to their styles, how true to their content, how they are cut."""
+
+    pictures: tuple[str, ...]
+    """URLs of the pictures to be measured: files, folders or globs, or the folders of posters."""
+    style: SourceConfig = field(default_factory=SourceConfig)
+    """The styles they should be close to, at the scale they were used at. Left out for posters: their own."""
+    content: str | None = None
+    """URL of the picture they should resemble; it is brought to each one's size. Left out for posters: their own."""
+    tile: int | None = None
+    """Also look for seams at the borders of tiles of this size in pixels, counted from the upper left corner."""
+    json: str | None = None
+    """URL of a file that gets the measures, too."""
+
+    def __post_init__(self) -> None:
+        require(bool(self.pictures), "pictures to measure", "none", "name files, folders or globs")
+        require(self.tile is None or self.tile >= 2, "tile >= 2", self.tile, "give the tiles' size in pixels")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReproduceConfig:
+    """Train what a figure of the paper needs, on this machine, and write the figure and a table of measures."""
+
+    figure: FigureName
+    """fig2: unguided collages of faces. fig7: lambda_E 0.5 and 5. fig8: lambda_TV 1 and 100. fig9: MAGIC, FAMOS and a
+    convolutional mosaic on Milan and Arcimboldo."""
+    scale: Scale = "cpu"
+    """cpu: small models, minutes on two cores. gpu: the paper's size, hours on one GPU."""
+    out: str = "out/reproduce"
+    """Local folder for checkpoints; the same command goes on from there."""
+    results: str | None = None
+    """Local folder that gets the sheet and the table. Left out: beside the checkpoints."""
+    data: str = "../shared/data"
+    """fig9 alone: local folder with milano/, archimboldo.jpg and published/ (the FAMOS repository's samples)."""
+    faces: str | None = None
+    """fig2 alone: folder of aligned pictures, CelebA's for one. Left out: drawn faces."""
+    minutes: float | None = None
+    """Training time of each run. Left out: the figure's own."""
+    templates: int | None = None
+    """fig7 to fig9: K of the pictures that are shown. Left out: the figure's own."""
+    dry_run: bool = False
+    """Print the plan and stop."""
+
+    def __post_init__(self) -> None:
+        require(self.minutes is None or self.minutes > 0, "minutes > 0", self.minutes, "leave it out")
+        require(self.templates is None or self.templates >= 1, "templates >= 1", self.templates, "leave it out")

@@ -2,44 +2,33 @@
 
 import hashlib
 import importlib.metadata
-import json
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlflow import MlflowClient
 from PIL import Image
 
-from cluster import registry, tracking
 from cluster.ray_session import count_cpus, count_gpus, ray_session, require_cpus
 from jobs.config import PosterConfig
-from magic.checkpoint import CONFIG, RECIPE, WEIGHTS, Packed, unpack_generator
+from jobs.models import Model, find_model
+from magic.checkpoint import unpack_generator
 from magic.config import require
-from magic.memory import MemorySet, draw_templates
+from magic.generator import Net
+from magic.memory import MemorySet, Template, draw_templates
 from magic.norm import Moments
-from magic.render import NETS, Net, Scene, plan_canvas, plan_grid
-from magic.sheets import Panel, sheet
-from pipelines.config import SourceConfig
+from magic.render import Scene, plan_canvas, plan_grid
+from magic.sheets import Panel, palette, sheet
+from magic.tiles import Box
+from pipelines.crops import fixed_memory
 from pipelines.export import encode_png, export_png
 from pipelines.images import decode, list_pictures, read_bytes, reason_of
-from pipelines.objects import absolute, claim, join, read_object, write_json, write_object
+from pipelines.objects import JOB, absolute, claim, join, read_json, write_json, write_object
 from pipelines.poster import PosterStore
 from pipelines.sources import Source, survey
 from pipelines.tiles import PosterTask, paint
 from pipelines.tone import match_tone, tone_of
 
 SHEET_PANEL_PX = 480
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A generator and how it was trained."""
-
-    packed: Packed
-    recipe: dict[str, Any]
-    uri: str
+MOST_TEMPLATES_SHOWN = 24
 
 
 def poster(config: PosterConfig) -> str | None:
@@ -50,9 +39,10 @@ def poster(config: PosterConfig) -> str | None:
             output folder that belongs to another job.
         RuntimeError: if tiles keep failing; the rest is done and kept.
     """
-    model = find_model(config)
+    model = find_model(config.model, config.cluster)
     with ray_session(config.cluster):
-        style = find_style(config, model)
+        wanted = model.style(config.style, config.style_scale, config.style_shares)
+        style = survey(wanted, min_side_px=1, name="style")
         task, content_digest = plan_task(config, model, style)
         gpus = count_gpus()
         num_workers = config.workers or gpus or max(count_cpus() // config.threads, 1)
@@ -67,52 +57,21 @@ def poster(config: PosterConfig) -> str | None:
         return deliver(config, task, job, style, statistics)
 
 
-def find_model(config: PosterConfig) -> Model:
-    """The generator and its recipe, from the registry or from a folder."""
-    if config.model.startswith(registry.PREFIX):
-        client: MlflowClient = tracking.open_store(config.cluster)
-        version = registry.find(client, config.model)
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = registry.download(version, Path(scratch), tracking.tracking_uri(config.cluster))
-            return _read_model(str(folder), version.uri)
-    return _read_model(absolute(config.model), absolute(config.model))
-
-
-def _read_model(folder: str, uri: str) -> Model:
-    files = (CONFIG, WEIGHTS, RECIPE)
-    described, weights, recipe = (read_object(join(folder, file)) for file in files)
-    if described is None or weights is None:
-        raise ValueError(
-            f"expected a model at {folder}, got no {CONFIG} and {WEIGHTS} there; "
-            f"name such a folder, or {registry.PREFIX}NAME@ALIAS"
-        )
-    return Model(Packed(described.decode(), weights), json.loads(recipe) if recipe else {}, uri)
-
-
-def find_style(config: PosterConfig, model: Model) -> Source:
-    """The style pictures: those asked for, or those of the training."""
-    trained = model.recipe.get("style", {})
-    urls = config.style or tuple(trained.get("urls", ()))
-    scale = config.style_scale or float(trained.get("scale", 1.0))
-    return survey(SourceConfig(urls=urls, scale=scale), min_side_px=1, name="style")
-
-
 def plan_task(config: PosterConfig, model: Model, style: Source) -> tuple[PosterTask, str]:
     """Canvas, tiles and memory set; and the digest of the content's file."""
     generator = unpack_generator(model.packed)
+    require(generator.config.guided, "a model that paints contents", f"{model.uri}, unguided", "use magic sample")
     content, digest = load_content(config)
     if tone_setting(config, model) == "match":
         content = match_tone(content, tone_of(content), style.tone)
     canvas = plan_canvas(generator, *content.shape[:2])
     grid = plan_grid(generator, canvas, config.tile)
-    k = config.templates or int(model.recipe.get("crops", {}).get("num_templates", 8))
-    templates = draw_templates([(picture.height, picture.width) for picture in style.pictures], k, config.seed)
-    memory = MemorySet({t.picture: style.get(t.picture) for t in templates}, templates)
+    memory = choose_memory(config, model, style)
     store = PosterStore(absolute(config.out), grid)
     scene = Scene(content, memory, canvas)
     task = PosterTask(
         generator=model.packed,
-        sweeps={net: getattr(generator, net).num_norms for net in NETS},
+        sweeps={net: generator.num_statistics(net) for net in generator.nets},
         scene=scene,
         grid=grid,
         store=store,
@@ -120,6 +79,40 @@ def plan_task(config: PosterConfig, model: Model, style: Source) -> tuple[Poster
         threads=config.threads,
     )
     return task, digest
+
+
+def choose_memory(config: PosterConfig, model: Model, style: Source) -> MemorySet:
+    """The memory set: drawn by the seed, but for what is kept of an earlier poster, or the model's own fixed one.
+
+    Raises:
+        ValueError: if the model's memory is fixed and something else is asked for, or if there is nothing to keep.
+    """
+    crops = model.crops()
+    if crops.memory == "fixed":
+        changed = config.templates not in (None, crops.num_templates) or config.seed or config.keep
+        require(not changed, "no --templates, --seed or --keep", model.uri, "this model's memory is fixed")
+        return fixed_memory(style, crops)
+    templates = list(
+        draw_templates(
+            style,
+            config.templates or crops.num_templates,
+            config.seed,
+            mirror=crops.mirror if config.mirror is None else config.mirror,
+            rotate=crops.rotate if config.rotate is None else config.rotate,
+        )
+    )
+    if config.keep_from is not None:
+        earlier = read_json(join(absolute(config.keep_from), JOB))
+        require(
+            earlier is not None, "a poster's folder (--keep-from)", config.keep_from, "name one that holds job.json"
+        )
+        same = earlier["style"]["digest"] == style.digest
+        require(same, "the style pictures of the earlier poster", list(style.config.urls), "give the same --style")
+        most = min(len(templates), len(earlier["templates"]))
+        require(max(config.keep) < most, f"templates to keep in 0..{most - 1}", list(config.keep), "see its sheet")
+        for number in config.keep:
+            templates[number] = Template(**earlier["templates"][number])
+    return MemorySet.of(style, tuple(templates))
 
 
 def tone_setting(config: PosterConfig, model: Model) -> str:
@@ -155,8 +148,8 @@ def describe_plan(config: PosterConfig, task: PosterTask, model: Model, num_work
         f"  canvas   {canvas.width} x {canvas.height} px: a bleed of {canvas.bleed_before} px before the poster",
         f"  tiles    {grid.columns} x {grid.rows} = {len(grid)} of {grid.core_px} px, each read {read.width} x "
         f"{read.height} px (halo {grid.halo.before} and {grid.halo.behind})",
-        f"  sweeps   {sweeps['mixing']} for the mixing network, {sweeps['refiner']} for the refiner, then one "
-        "rendering of each",
+        "  sweeps   " + ", ".join(f"{number} for the {net}" for net, number in sweeps.items()) + " network, each "
+        "followed by one rendering",
         f"  store    at most {stored_mb:.0f} MB before compression",
         f"  workers  {num_workers}",
     ]
@@ -214,12 +207,23 @@ def deliver(
 
 
 def make_sheet(task: PosterTask, style: Source) -> Image.Image:
-    """Content, poster, collage and weights over the style pictures."""
-    canvas, store = task.scene.canvas, task.store
+    """Content, poster, collage and weights over the templates, by number and colour, and the style pictures."""
+    canvas, store, memory = task.scene.canvas, task.store, task.scene.memory
+    assert task.scene.content is not None
     top = [Panel("content, in the style's tone", task.scene.content), Panel("poster", store.picture("output", canvas))]
     top.append(Panel("collage", store.picture("collage", canvas)))
     if task.with_weights:
         top.append(Panel("which template is where", store.picture("weights", canvas)))
+    corner, colours = Box(0, 0, SHEET_PANEL_PX, SHEET_PANEL_PX), palette(len(memory.templates))
+    cut = [
+        Panel(f"template {number}", memory.crop(number, corner), colours[number])
+        for number in range(min(len(memory.templates), MOST_TEMPLATES_SHOWN))
+    ]
     pieces = [Panel(f"style: {style.pictures[i].url.rsplit('/', 1)[-1]}", style.get(i)) for i in range(len(style))]
-    rows = [top] + [pieces[i : i + len(top)] for i in range(0, min(len(pieces), 3 * len(top)), len(top))]
+    rows = [top, *in_rows(cut, len(top)), *in_rows(pieces[: 3 * len(top)], len(top))]
     return sheet(rows, SHEET_PANEL_PX)
+
+
+def in_rows(panels: list[Panel], width: int) -> list[list[Panel]]:
+    """Panels in rows of a width."""
+    return [panels[start : start + width] for start in range(0, len(panels), width)]

@@ -43,20 +43,15 @@ def train(config: TrainConfig) -> ModelVersion | None:
     """
     folder = join(absolute(config.out), config.name)
     with ray_session(config.cluster):
-        content = survey(config.content, min_side_px=config.crops.patch_px, name="content")
-        style = survey(config.style, min_side_px=config.crops.patch_px, name="style")
-        content = content.in_tone(style.tone) if config.tone == "match" else content
+        content, style = survey_sources(config)
         print(plan(config, content, style, folder))
         if config.dry_run:
             return None
         require_cpus(config.workers + 1, f"{config.workers} training workers and the readers")
         use_gpu = choose_gpu(config)
         recipe = describe(config, content, style)
-        claim(
-            folder,
-            {**recipe, "content": content.identity(), "style": style.identity()},
-            "the run's folder (--out, --name)",
-        )
+        identities = {"content": content and content.identity(), "style": style.identity()}
+        claim(folder, {**recipe, **identities}, "the run's folder (--out, --name)")
         client = tracking.open_store(config.cluster)
         run_id = attach(client, config, folder, recipe)
         with tracking.running(client, run_id):
@@ -66,26 +61,38 @@ def train(config: TrainConfig) -> ModelVersion | None:
             return publish(client, config, folder, run_id)
 
 
-def plan(config: TrainConfig, content: Source, style: Source, folder: str) -> str:
+def survey_sources(config: TrainConfig) -> tuple[Source | None, Source]:
+    """Content, brought into the style's tone, and style; no content for unguided collages."""
+    style = survey(config.style, min_side_px=config.crops.patch_px, name="style")
+    if not config.generator.guided:
+        return None, style
+    content = survey(config.content, min_side_px=config.crops.patch_px, name="content")
+    return content.in_tone(style.tone) if config.tone == "match" else content, style
+
+
+def plan(config: TrainConfig, content: Source | None, style: Source, folder: str) -> str:
     """What will be done, for people."""
     crops, done = config.crops, latest_step(folder)
+    k = f"{crops.min_templates}..{crops.num_templates}" if crops.min_templates else f"{crops.num_templates}"
     lines = [
         f"train {config.name}: {config.steps} steps, {done} of them done; folder {folder}",
-        f"  content  {len(content)} pictures, {len(content.skipped)} skipped",
+        f"  content  {len(content)} pictures, {len(content.skipped)} skipped"
+        if content
+        else "  content  none: unguided",
         f"  style    {len(style)} pictures, {len(style.skipped)} skipped",
-        f"  batch    {config.workers} x {crops.batch_size} patches of {crops.patch_px} px, K = {crops.num_templates}",
-        f"  model    {config.generator.channels} channels, depth {config.generator.depth}",
+        f"  batch    {config.workers} x {crops.batch_size} patches of {crops.patch_px} px, K = {k}",
+        f"  model    {config.generator.system}, {config.generator.channels} channels, depth {config.generator.depth}",
         f"  MLflow   {tracking.tracking_uri(config.cluster)}",
     ]
     return "\n".join(lines)
 
 
-def describe(config: TrainConfig, content: Source, style: Source) -> dict[str, Any]:
+def describe(config: TrainConfig, content: Source | None, style: Source) -> dict[str, Any]:
     """The recipe as it is kept beside the model: settings that shape it, and what the pictures were."""
     settings = {key: value for key, value in asdict(config).items() if key not in FREE}
     settings = json.loads(json.dumps(settings))
     del settings["crops"]["data_workers"]  # changes no crop
-    return {**settings, "content": content.describe(), "style": style.describe()}
+    return {**settings, "content": content and content.describe(), "style": style.describe()}
 
 
 def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: dict[str, Any]) -> str:
@@ -95,13 +102,18 @@ def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: dict[
     if known is not None:
         return tracking.known_run(client, str(known["run_id"]))
     shown = {k: v for k, v in recipe.items() if k not in ("content", "style")}
-    for name in ("content", "style"):
-        shown[name] = {k: recipe[name][k] for k in ("urls", "scale", "digest")}
-        shown[name]["pictures"] = len(recipe[name]["pictures"])
+    for name, source in sources_of(recipe).items():
+        shown[name] = {k: source[k] for k in ("urls", "scale", "square_px", "digest")}
+        shown[name]["pictures"] = len(source["pictures"])
     run_id = tracking.start_run(client, config.cluster, config.name, shown)
     client.log_dict(run_id, recipe, "recipe.json")
     write_json(note, {"run_id": run_id})
     return run_id
+
+
+def sources_of(recipe: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The sources that a recipe has, by name."""
+    return {name: recipe[name] for name in ("content", "style") if recipe[name]}
 
 
 def latest_step(folder: str) -> int:
@@ -150,7 +162,7 @@ def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
             raise KeyboardInterrupt from stop
 
 
-def _stream(config: TrainConfig, content: Source, style: Source, folder: str) -> Callable[[], Dataset]:
+def _stream(config: TrainConfig, content: Source | None, style: Source, folder: str) -> Callable[[], Dataset]:
     """What Ray Train calls at every start of the workers: the batches from the newest checkpoint on."""
     workers = config.workers
 
@@ -171,7 +183,8 @@ def publish(client: MlflowClient, config: TrainConfig, folder: str, run_id: str)
         for file in MODEL_FILES:
             shutil.copy(Path(saved) / file, scratch)
         recipe = json.loads((Path(saved) / RECIPE).read_text())
-        tags = {f"{name}_digest": recipe[name]["digest"] for name in ("content", "style")} | {"steps": str(step)}
+        tags = {f"{name}_digest": source["digest"] for name, source in sources_of(recipe).items()}
+        tags["steps"] = str(step)
         version = registry.register(
             client, Path(scratch), name=config.name, alias=config.alias, run_id=run_id, tags=tags
         )

@@ -3,13 +3,13 @@
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray.train
 import torch
 from ray.train import Checkpoint
@@ -18,16 +18,12 @@ from torch import Tensor
 
 from cluster.tracking import RunLog
 from jobs.config import TrainConfig
-from magic.batch import Batch, from_uint8, to_uint8
+from jobs.validation import look, measures, sample_sheet, validation_batch
+from magic.batch import Batch
 from magic.checkpoint import RECIPE, load_state, save_state
-from magic.sheets import Panel, sheet, weights_in_colour
-from magic.step import TrainState, new_state, plain, train_step
+from magic.step import TrainState, new_state, train_step
 from pipelines.batches import read_batches
-from pipelines.crops import draw_batch
 from pipelines.sources import Source
-
-VALIDATION_BATCH = 1 << 40  # no training gets there
-SHEET_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,8 @@ class Job:
     """What a worker is told."""
 
     config: TrainConfig
-    content: Source
+    content: Source | None
+    """None for unguided collages."""
     style: Source
     tracking_uri: str
     run_id: str
@@ -62,14 +59,14 @@ def training_loop(settings: dict[str, Any]) -> None:
         batches = meter.timed(read_batches(ray.train.get_dataset_shard("train")))
         for number, batch in batches:
             before = state.step
-            meter.add(train_step(state, batch), len(batch.content))
+            meter.add(train_step(state, batch), len(batch.style))
             last = state.step == config.steps
             if last or state.step % config.log_every == 0:  # both wait for the device
                 assert int(number) // workers == before, f"batch {int(number)} in step {before} of {workers} workers"
             if log and (last or state.step % config.log_every == 0):
                 report(meter, log, settings["board"], state.step, workers)
             if log and (last or state.step % config.sheet_every == 0):
-                log.picture(sample_sheet(state, job), f"sheets/step-{state.step:08d}.png")
+                validate(state, job, log)
             if last or state.step % config.checkpoint_every == 0:
                 checkpoint(state, job.recipe, rank)
     assert state.step == config.steps, f"the batches ended at step {state.step} of {config.steps}"
@@ -103,26 +100,11 @@ def checkpoint(state: TrainState, recipe: dict[str, Any], rank: int) -> None:
         ray.train.report(metrics, checkpoint=saved, checkpoint_dir_name=f"step-{state.step:08d}")
 
 
-def sample_sheet(state: TrainState, job: Job) -> np.ndarray:
-    """Content, collage, output and weights of a fixed batch that training never sees."""
-    content, style = job.content, job.style
-    arrays = draw_batch((len(content), content.get), (len(style), style.get), VALIDATION_BATCH, job.config.crops)
-    batch = Batch(**{name: torch.from_numpy(array[:SHEET_ROWS]) for name, array in arrays.items()})
-    batch = batch.to(state.device)
-    with torch.inference_mode(), state.autocast():
-        made = plain(state.generator)(from_uint8(batch.content), from_uint8(batch.templates))
-    columns = {
-        "content": batch.content,
-        "collage": to_uint8(made.collage),
-        "output": to_uint8(made.image),
-        "weights": torch.stack([torch.from_numpy(weights_in_colour(a.cpu().numpy())) for a in made.weights]),
-        "a template": batch.templates[:, 0],
-    }
-    rows = [
-        [Panel(name, pixels[row].permute(1, 2, 0).cpu().numpy()) for name, pixels in columns.items()]
-        for row in range(len(batch.content))
-    ]
-    return np.asarray(sheet(rows, max(job.config.crops.patch_px, 128)))
+def validate(state: TrainState, job: Job, log: RunLog) -> None:
+    """A sheet and measures of the averaged generator on crops that training never sees."""
+    seen = look(state.average, validation_batch(job.content, job.style, job.config.crops), state.device)
+    log.picture(sample_sheet(seen), f"sheets/step-{state.step:08d}.png")
+    log.metrics(measures(seen), step=state.step, time_ms=int(time.time() * 1000))
 
 
 def report(meter: "Meter", log: RunLog, board: Any, step: int, workers: int) -> None:
@@ -138,6 +120,7 @@ class Meter:
     """Means of the loss terms and shares of time between two log entries."""
 
     sums: dict[str, Tensor] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     steps: int = 0
     patches: int = 0
     waited_s: float = 0.0
@@ -155,13 +138,15 @@ class Meter:
 
     def add(self, terms: dict[str, Tensor], patches: int) -> None:
         """One step's loss terms; nothing waits for the device here."""
-        self.sums = {name: self.sums.get(name, 0) + term for name, term in terms.items()}
+        for name, term in terms.items():
+            self.sums[name] = self.sums.get(name, 0) + term
+            self.counts[name] += 1  # some terms come now and then
         self.steps += 1
         self.patches += patches
 
     def take(self, workers: int) -> dict[str, float]:
         """Means, and rates over all workers; begins anew."""
-        values = {name: float(total) / self.steps for name, total in self.sums.items()}
+        values = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
         elapsed_s = time.perf_counter() - self.since
         values["throughput/steps_per_s"] = self.steps / elapsed_s
         values["throughput/patches_per_s"] = self.patches * workers / elapsed_s

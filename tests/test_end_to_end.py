@@ -31,8 +31,8 @@ def workplace(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("work")
 
 
-def train(pictures, workplace, name, *more) -> int:
-    args = ["train", "demo", "--name", name, "--steps", STEPS, "--checkpoint-every", EVERY]
+def train(pictures, workplace, name, *more, recipe="demo") -> int:
+    args = ["train", recipe, "--name", name, "--steps", STEPS, "--checkpoint-every", EVERY]
     args += [part for name, value in SMALL.items() for part in (f"--{name}", value)]
     args += ["--content.urls", pictures / "content", "--style.urls", pictures / "style", "--out", workplace / "runs"]
     args += ["--cluster.tracking-uri", store(workplace), "--cluster.artifacts", workplace / "mlruns", *more]
@@ -65,6 +65,9 @@ def test_the_run_is_on_record(trained):
     run = trained.get_run(version.run_id)
     names = ["adversarial", "content", "entropy", "total_variation", "max_share", "generator", "discriminator"]
     assert {f"loss/{name}" for name in names} <= set(run.data.metrics)
+    measured = ["style_distance", "colour_shift", "content_correlation_16px", "entropy", "largest_share", "segments"]
+    for measure in measured:
+        assert set(curve(trained, "plain", f"validation/{measure}")) == {12, 24}
     assert 0 <= run.data.metrics["time/data_wait_share"] <= 1
     assert run.data.metrics["throughput/patches_per_s"] > 0
     assert run.data.params["crops.num_templates"] == "3"
@@ -87,6 +90,31 @@ def test_the_registered_model_paints(trained, pictures, workplace):
     shown = np.array(Image.open(out / "poster.png"))
     assert shown.shape == (229, 200, 3)
     assert shown.std() > 10
+
+
+def test_an_unguided_model_is_trained_registered_and_sampled(ray_here, pictures, workplace):
+    """With whole pictures, K drawn for every batch, and two workers that see sets of different sizes."""
+    args = ["--style.square-px", 32, "--crops.min-templates", 2, "--crops.num-templates", 4, "--workers", 2]
+    assert train(pictures, workplace, "whole", *args, "--steps", 4, recipe="small-unguided") == 0
+    client = MlflowClient(store(workplace))
+    run = client.get_run(client.get_model_version_by_alias("whole", "current").run_id)
+    assert run.data.params["generator.guided"] == "False"
+    assert "content.digest" not in run.data.params
+    assert "validation/style_distance" in run.data.metrics
+    args = ["sample", "--model", "models:/whole@current", "--out", workplace / "sheets", "--seeds", 2, "--templates", 3]
+    assert cli.main([*map(str, args), "--cluster.tracking-uri", store(workplace)]) == 0
+    assert Image.open(workplace / "sheets" / "between.png").width > 300
+
+
+def test_a_baseline_takes_the_same_road(ray_here, pictures, workplace):
+    """FAMOS' fixed memory: as many templates, at the same places, in training and in the poster."""
+    size = ["--generator.memory-size", 3, "--steps", 4]
+    assert train(pictures, workplace, "hybrid", *size, recipe="famos") == 0
+    args = ["poster", "--model", "models:/hybrid@current", "--content", pictures / "content" / "portrait.png"]
+    args += ["--out", workplace / "hybrid", "--tile", 64, "--cluster.tracking-uri", store(workplace)]
+    assert cli.main([str(arg) for arg in args]) == 0
+    assert Image.open(workplace / "hybrid" / "poster.png").size == (131, 150)
+    assert cli.main(["score", str(workplace / "hybrid")]) == 0
 
 
 def test_the_same_command_again_does_nothing(trained, pictures, workplace, capsys):

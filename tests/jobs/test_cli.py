@@ -1,10 +1,15 @@
 """Wrong input gives one clear line, no traceback, exit code 2."""
 
+from pathlib import Path
+from typing import get_args
+
 import pytest
 import s3fs
 
 from jobs import cli
-from jobs.config import PosterConfig, TrainConfig
+from jobs.config import FigureName, PosterConfig, Scale, TrainConfig
+from jobs.figures import figure
+from jobs.recipes import RECIPES
 from magic.checkpoint import save_generator
 from tests.conftest import random_generator
 
@@ -44,6 +49,12 @@ TRAIN = ("train", "demo")
         (("--losses.entropy", -1), "a loss weight entropy >= 0"),
         (("--workers", 0), "workers >= 1"),
         (("--name", "a/b"), "a name of letters"),
+        (("--crops.min-templates", 11), "min_templates in 1..10, got 11"),
+        (("--generator.warp", "flow", "--generator.system", "mosaic"), "a guided model without a warp"),
+        (("--generator.system", "famos", "--generator.memory-size", 7), "a memory_size of num_templates = 10, got 7"),
+        (("--generator.no-guided", "--crops.memory", "fixed"), "random memory sets for an unguided model"),
+        (("--style.shares", 1, 2), "a share above 0 for each of the 1 urls"),
+        (("--optimizer.ema-decay", 1), "ema_decay in [0, 1)"),
     ],
 )
 def test_settings_out_of_range(capsys, change, message):
@@ -120,6 +131,7 @@ def test_posters_that_cannot_be(capsys, ray_here, model, pictures, tmp_path):
         (("--content", tmp_path / "nope.png"), "pictures at"),
         (("--content", pictures), "one content picture"),
         (("--width", 0), "width >= 1"),
+        (("--keep", 1), "numbers of templates to keep together with the poster's folder"),
     ):
         assert message in refused(capsys, *poster(model, pictures, tmp_path / "p", *change))
     assert not (tmp_path / "p").exists()
@@ -145,7 +157,19 @@ def test_arguments_become_settings():
     assert job.also == ("collage", "weights")
 
 
-@pytest.mark.parametrize("args", [["--help"], ["train", "--help"], ["train", "demo", "--help"], ["poster", "--help"]])
+def test_every_recipe_and_figure_is_complete():
+    for name in RECIPES:
+        assert cli.parse(["train", name]).steps > 0
+    for name in get_args(FigureName):
+        for scale in get_args(Scale):
+            assert figure(name, scale, Path("data")).runs
+            assert cli.parse(["reproduce", name, "--scale", scale]).figure == name
+
+
+COMMANDS = ("train", "poster", "sample", "score", "reproduce")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["train", "demo", "--help"], *([name, "--help"] for name in COMMANDS)])
 def test_help_teaches(capsys, args):
     with pytest.raises(SystemExit) as stopped:
         cli.parse(args)

@@ -20,9 +20,12 @@ from jobs.config import PosterConfig
 from jobs.poster import poster
 from magic.batch import to_uint8
 from magic.checkpoint import save_generator
+from magic.memory import Template
 from magic.render import Scene, TileRenderer, plan_canvas
-from pipelines.config import SourceConfig
+from pipelines.config import CropConfig, SourceConfig
+from pipelines.crops import fixed_memory
 from pipelines.images import decode
+from pipelines.reading import read_source
 from pipelines.sources import survey
 from pipelines.tone import match_tone, tone_of
 from tests.conftest import killing, memory_set, random_generator, ray_processes
@@ -71,10 +74,21 @@ def undisturbed(ray_here, model, pictures, tmp_path_factory):
     return contents(settings.out)
 
 
-def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, model, pictures, tmp_path):
-    settings = config(sheet=True)
-    poster(settings)
-    generator = random_generator(3)
+# MAGIC, its warps, and the systems it is compared with
+SYSTEMS = [
+    {},
+    {"warp": "affine", "refine": "correct", "inducing_points": 2},
+    {"warp": "flow"},
+    {"system": "mosaic"},
+    {"system": "famos", "memory_size": K},
+]
+
+
+@pytest.mark.parametrize("settings", SYSTEMS, ids=str)
+def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, settings, pictures, tmp_path):
+    generator = random_generator(3, **settings)
+    save_generator(tmp_path / "model", generator)
+    poster(config(model=str(tmp_path / "model"), sheet=True, workers=2))
     content = decode((pictures / "content" / "portrait.png").read_bytes())
     styles = [decode(path.read_bytes()) for path in sorted((pictures / "style").iterdir())]
     canvas = plan_canvas(generator, *content.shape[:2])
@@ -95,6 +109,43 @@ def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, model, p
     assert manifest["size"] == [131, 150]
     assert len(manifest["templates"]) == K
     assert Image.open(tmp_path / "poster" / "poster.png").info["icc_profile"]
+
+
+def test_a_fixed_memory_is_the_models_own(ray_here, config, pictures, tmp_path):
+    """Whatever a FAMOS model was trained on lies where it lay; nothing else can be asked for."""
+    save_generator(tmp_path / "model", random_generator(2, system="famos", memory_size=4))
+    crops = {"num_templates": 4, "memory": "fixed", "seed": 9, "rotate": True}
+    (tmp_path / "model" / "recipe.json").write_text(json.dumps({"crops": crops}))
+    settings = config(model=str(tmp_path / "model"), templates=None, seed=0)
+    poster(settings)
+    style = read_source(SourceConfig(urls=(f"{pictures}/style",)), min_side_px=1, name="style")
+    expected = fixed_memory(style, CropConfig(**crops)).templates
+    job = json.loads((tmp_path / "poster" / "job.json").read_text())
+    assert [Template(**template) for template in job["templates"]] == list(expected)
+    for change in ({"seed": 1}, {"templates": 3}):
+        with pytest.raises(ValueError, match="memory is fixed"):
+            poster(replace(settings, **change))
+
+
+def test_kept_templates_stay_and_the_others_are_drawn_anew(ray_here, config, tmp_path):
+    first = config(out=str(tmp_path / "first"))
+    poster(first)
+    second = config(seed=SEED + 1, keep=(2, 0), keep_from=first.out, mirror=False, rotate=True)
+    poster(second)
+    earlier, later = (json.loads(Path(s.out, "job.json").read_text())["templates"] for s in (first, second))
+    assert [a == b for a, b in zip(earlier, later, strict=True)] == [True, False, True]
+    with pytest.raises(ValueError, match=r"templates to keep in 0\.\.2, got \[3\]"):
+        poster(config(keep=(3,), keep_from=first.out))
+    with pytest.raises(ValueError, match="style pictures of the earlier poster"):
+        poster(config(keep=(0,), keep_from=first.out, style_scale=0.5))
+    with pytest.raises(ValueError, match="a poster's folder"):
+        poster(config(keep=(0,), keep_from=str(tmp_path)))
+
+
+def test_an_unguided_model_paints_no_poster(ray_here, config, tmp_path):
+    save_generator(tmp_path / "model", random_generator(2, guided=False))
+    with pytest.raises(ValueError, match="use magic sample"):
+        poster(config(model=str(tmp_path / "model")))
 
 
 def test_three_workers_give_the_same_bytes(config, undisturbed):

@@ -1,0 +1,82 @@
+"""What each figure of the paper needs: pictures, settings of every run, and for how long to train."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jobs.config import Scale, TrainConfig
+from jobs.recipes import RECIPES, as_famos, as_mosaic
+from pipelines.config import SourceConfig
+
+DEMO = Path(__file__).parent.parent / "demo"
+ENDLESS = 10_000_000  # time ends these trainings
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure: runs that differ in one thing, and the pictures they have in common."""
+
+    title: str
+    runs: dict[str, TrainConfig]
+    """Settings by the label that each run has on the sheet."""
+    minutes: float
+    """Training time of each run."""
+    num_templates: int
+    """K of the pictures that are shown."""
+
+
+def guided_base(scale: Scale) -> TrainConfig:
+    """The guided setting that figures 7 to 9 start from: the demo's model, or one of the paper's size."""
+    demo, paper = RECIPES["demo"][1], RECIPES["paper"][1]
+    losses = replace(demo.losses, entropy=1.0)
+    if scale == "gpu":
+        crops = replace(paper.crops, num_templates=16, batch_size=4)
+        generator = replace(paper.generator, refine="correct")
+        optimizer = replace(paper.optimizer, learning_rate=3e-4)
+        return replace(paper, steps=ENDLESS, crops=crops, generator=generator, losses=losses, optimizer=optimizer)
+    return replace(demo, steps=ENDLESS, crops=replace(demo.crops, num_templates=12), losses=losses)
+
+
+def demo_base(scale: Scale) -> TrainConfig:
+    """Figures 7 and 8: the portrait and the styles that come with the project."""
+    return replace(
+        guided_base(scale),
+        content=SourceConfig(urls=(str(DEMO / "content"),), scale=1.5),
+        style=SourceConfig(urls=(str(DEMO / "style"),)),
+    )
+
+
+def milan_base(scale: Scale, data: Path) -> TrainConfig:
+    """Figure 9: Arcimboldo's self portrait, painted with Milan from above; on a CPU at half the size."""
+    size = 1.0 if scale == "gpu" else 0.5
+    return replace(
+        guided_base(scale),
+        content=SourceConfig(urls=(str(data / "archimboldo.jpg"),), scale=size),
+        style=SourceConfig(urls=(str(data / "milano"),), scale=size),
+    )
+
+
+def with_losses(base: TrainConfig, **changes: float) -> TrainConfig:
+    """The same run with other weights in its objective."""
+    return replace(base, losses=replace(base.losses, **changes))  # type: ignore[arg-type]
+
+
+def figure(name: str, scale: Scale, data: Path) -> Figure:
+    """The runs of one figure."""
+    cpu = scale == "cpu"
+    if name == "fig2":
+        return Figure("Unguided collages of faces", {"unguided": unguided(scale)}, 10 if cpu else 60, 4)
+    if name == "fig7":
+        runs = {f"lambda_E = {x:g}": with_losses(demo_base(scale), entropy=x) for x in (0.5, 5.0)}
+        return Figure("Entropy of A", runs, 2.5 if cpu else 20, 12 if cpu else 50)
+    if name == "fig8":
+        runs = {f"lambda_TV = {x:g}": with_losses(demo_base(scale), total_variation=x) for x in (1.0, 100.0)}
+        return Figure("Total variation of A", runs, 2.5 if cpu else 20, 12 if cpu else 50)
+    base = milan_base(scale, data)
+    runs = {"convolutional mosaic": as_mosaic(base), "FAMOS hybrid": as_famos(base), "MAGIC": base}
+    return Figure("Three systems on Milan and Arcimboldo", runs, 5 if cpu else 120, base.crops.num_templates)
+
+
+def unguided(scale: Scale) -> TrainConfig:
+    """Whole pictures, K drawn anew at every step, and no content (section 4; appendix II)."""
+    recipe = RECIPES["small-unguided" if scale == "cpu" else "paper-unguided"][1]
+    return replace(recipe, steps=ENDLESS)

@@ -1,0 +1,105 @@
+"""Local training goes on where it stopped; a figure ends in a sheet and a table."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from jobs import figures, reproduce
+from jobs.config import ReproduceConfig, TrainConfig
+from jobs.local_training import train_here
+from magic.config import DiscriminatorConfig, GeneratorConfig
+from magic.memory import PictureList
+from pipelines.config import CropConfig
+from tests.conftest import textured
+
+TINY = TrainConfig(
+    name="tiny",
+    steps=6,
+    crops=CropConfig(patch_px=32, num_templates=2, batch_size=1),
+    generator=GeneratorConfig(channels=4, depth=2, heads=1),
+    discriminator=DiscriminatorConfig(channels=4, depth=3),
+)
+
+
+def weights(state):
+    return torch.cat([p.detach().flatten() for p in state.average.parameters()])
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
+    rng = np.random.default_rng(0)
+    content, style = PictureList([textured(rng, 60, 60)]), PictureList([textured(rng, 50, 70)])
+    through = train_here(TINY, content, style, tmp_path / "through", seconds=1e9)
+    train_here(replace(TINY, steps=4), content, style, tmp_path / "stopped", seconds=1e9)
+    (tmp_path / "stopped" / "unfinished").mkdir()  # killed while a checkpoint was written
+    resumed = train_here(TINY, content, style, tmp_path / "stopped", seconds=1e9)
+    assert resumed.step == through.step == 6
+    assert torch.equal(weights(resumed), weights(through))
+    assert [path.name for path in (tmp_path / "stopped").iterdir()] == ["step-00000006"]
+
+
+def test_time_counts_over_restarts(tmp_path):
+    style = PictureList([textured(np.random.default_rng(0), 50, 70)])
+    endless = replace(TINY, steps=100_000, generator=replace(TINY.generator, guided=False))
+    first = train_here(endless, None, style, tmp_path, seconds=1.0)
+    again = train_here(endless, None, style, tmp_path, seconds=1.0)
+    assert 0 < first.step == again.step
+
+
+@pytest.mark.parametrize("name", ["fig2", "fig7", "fig9"])
+def test_a_figure_is_a_sheet_and_a_table(name, tmp_path, monkeypatch):
+    """With every run's networks and crops made tiny; everything else is as it is."""
+    data = tmp_path / "data"
+    rng = np.random.default_rng(0)
+    for file, size in {
+        "archimboldo.jpg": (150, 120),
+        "milano/a.png": (130, 140),
+        "milano/b.png": (130, 170),
+        "published/famos_convolutional.jpg": (150, 120),
+        "published/famos_hybrid.jpg": (150, 120),
+    }.items():
+        (data / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(textured(rng, *size)).save(data / file)
+
+    def tiny(run):
+        small = replace(run.generator, channels=4, depth=2, heads=1)
+        crops = replace(run.crops, patch_px=32, batch_size=1)
+        content = replace(run.content, scale=0.25) if name == "fig7" else run.content
+        style = replace(run.style, square_px=32) if name == "fig2" else run.style
+        opponent = DiscriminatorConfig(channels=4, depth=3)
+        return replace(run, generator=small, crops=crops, discriminator=opponent, content=content, style=style, steps=2)
+
+    def shrunk(*args):
+        plan = figures.figure(*args)
+        return replace(plan, runs={label: tiny(run) for label, run in plan.runs.items()})
+
+    monkeypatch.setattr(reproduce, "figure", shrunk)
+    monkeypatch.setattr(reproduce, "TRAINING_FACES", 12)
+    monkeypatch.setattr(reproduce, "HELD_OUT_FACES", 4)
+    written = reproduce.reproduce(
+        ReproduceConfig(figure=name, data=str(data), out=str(tmp_path / "out"), results=str(tmp_path / "results"))
+    )
+    text = written.read_text()
+    columns = {
+        "fig2": ["K = 2", "K = 12"],
+        "fig7": ["lambda_E = 0.5", "lambda_E = 5"],
+        "fig9": ["convolutional mosaic", "FAMOS hybrid", "MAGIC", "published FAMOS"],
+    }[name]
+    assert all(column in text for column in [*columns, "style_distance", "entropy"])
+    assert Image.open(written.with_suffix(".jpg")).width > 500
+
+
+def test_a_folder_of_other_settings_is_refused(tmp_path):
+    style = PictureList([textured(np.random.default_rng(0), 50, 70)])
+    run = replace(TINY, generator=replace(TINY.generator, guided=False))
+    reproduce.trained(run, None, style, tmp_path, 1e9)
+    reproduce.trained(run, None, style, tmp_path, 1e9)
+    with pytest.raises(ValueError, match=r"differs in generator\.refine"):
+        reproduce.trained(replace(run, generator=replace(run.generator, refine="correct")), None, style, tmp_path, 1e9)
+
+
+def test_pictures_of_faces_may_be_anybodys(tmp_path):
+    with pytest.raises(ValueError, match="pictures at"):
+        reproduce.reproduce(ReproduceConfig(figure="fig2", faces=str(tmp_path), out=str(tmp_path / "o")))

@@ -1,0 +1,57 @@
+"""Sheets of unguided collages from a model's folder."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jobs.config import SampleConfig
+from jobs.sample import blend, sample
+from magic.checkpoint import save_generator
+from tests.conftest import random_generator
+
+SIZE = 48
+
+
+@pytest.fixture
+def model(tmp_path, pictures):
+    folder = tmp_path / "model"
+    save_generator(folder, random_generator(2, guided=False))
+    style = {"urls": [str(pictures / "style")], "scale": 1.0, "square_px": 64, "shares": []}
+    (folder / "recipe.json").write_text(json.dumps({"crops": {"patch_px": SIZE}, "style": style}))
+    return str(folder)
+
+
+def sheet(folder, name):
+    return np.array(Image.open(f"{folder}/{name}.png"))
+
+
+def test_sheets_follow_the_seed(model, tmp_path):
+    settings = {"model": model, "templates": (1, 2, 5), "seeds": 3, "between": 4}
+    folders = [
+        sample(SampleConfig(**settings, out=str(tmp_path / name), seed=seed))
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    ]
+    for name in ("collages", "sets", "between"):
+        first, same, other = (sheet(folder, name) for folder in folders)
+        assert np.array_equal(first, same)
+        assert first.shape == other.shape
+        assert not np.array_equal(first, other)
+    rows, columns = sheet(folders[0], "collages").shape[:2]
+    assert columns / rows == pytest.approx(1, rel=0.15)  # three K by three seeds
+
+
+def test_between_two_sets_begins_and_ends_with_them():
+    one, other = (list(np.full((2, 3, 4, 4), level, np.uint8)) for level in (0, 200))
+    assert [int(blend(one, other, t)[1].mean()) for t in (0.0, 0.25, 1.0)] == [0, 50, 200]
+
+
+def test_what_cannot_be_sampled(model, pictures, tmp_path):
+    save_generator(tmp_path / "guided", random_generator(2))
+    with pytest.raises(ValueError, match="use magic poster"):
+        sample(SampleConfig(model=str(tmp_path / "guided"), out=str(tmp_path / "o")))
+    with pytest.raises(ValueError, match="at least 80 px on each side"):
+        sample(SampleConfig(model=model, out=str(tmp_path / "o"), size=80))
+    with pytest.raises(ValueError, match="K >= 1"):
+        SampleConfig(model=model, out="o", templates=(0,))
