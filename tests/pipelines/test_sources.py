@@ -60,11 +60,11 @@ def test_a_content_source_takes_the_tone_of_a_style(ray_here, pictures):
     everything = np.concatenate([(style.get(number) @ np.array(LUMA)).ravel() for number in range(3)])
     assert style.tone.mean == pytest.approx(everything.mean(), rel=1e-4)
     assert 0.1 * everything.std() < style.tone.deviation < 0.9 * everything.std()
-    dark = Tone(40.0, 12.0)
+    dark = Tone(110.0, 5.0)
     assert tone_of(content.in_tone(dark).get(0)) == pytest.approx(dark, abs=1.0)
     assert content.in_tone(dark).describe()["tone"] == dark
     flat = np.full((4, 4, 3), 200, np.uint8)
-    assert (match_tone(flat, tone_of(flat), dark) == 40).all()
+    assert (match_tone(flat, tone_of(flat), dark) == 110).all()
 
 
 def test_the_spread_of_a_tone_is_that_of_cells():
