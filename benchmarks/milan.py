@@ -6,20 +6,18 @@ DATA holds milano/*.png and archimboldo.jpg; WORK (default out/milan) keeps the 
 renders. Writes benchmarks/results/milan.md and milan.jpg.
 """
 
-import io
-import os
-import platform
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from mlflow import MlflowClient
 from PIL import Image
 
+from jobs.reproduce import machine
 from magic.metrics import CELLS_PX, content_fidelity
+from magic.sheets import small_jpeg
 
 RESULTS = Path(__file__).parent / "results"
 PICTURE_BYTES = 400_000
@@ -64,12 +62,12 @@ def main(data: Path, work: Path) -> None:
         "largest share of a template": f"{metrics['loss/max_share']:.3f}",
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "milan.jpg").write_bytes(small_jpeg(poster))
+    (RESULTS / "milan.jpg").write_bytes(small_jpeg(poster, PICTURE_BYTES))
     table = "\n".join(["| figure | value |", "| --- | --- |", *(f"| {k} | {v} |" for k, v in rows.items())])
     print(table)
     (RESULTS / "milan.md").write_text(
         "# Milan styles, Arcimboldo content\n\n"
-        f"`python benchmarks/milan.py DATA` on {machine()}\n\n{table}\n\n![poster](milan.jpg)\n"
+        f"`python benchmarks/milan.py DATA` on {machine('ray', 'mlflow')}\n\n{table}\n\n![poster](milan.jpg)\n"
     )
 
 
@@ -77,25 +75,6 @@ def step_seconds(client: MlflowClient, run_id: str) -> float:
     """Seconds from the first entry of the loss curve to the last."""
     times = [entry.timestamp for entry in client.get_metric_history(run_id, "loss/generator")]
     return (max(times) - min(times)) / 1000
-
-
-def small_jpeg(picture: Image.Image) -> bytes:
-    """The best JPEG that fits the limit."""
-    for quality in range(92, 30, -4):
-        buffer = io.BytesIO()
-        picture.convert("RGB").save(buffer, "JPEG", quality=quality)
-        if buffer.tell() <= PICTURE_BYTES:
-            break
-    return buffer.getvalue()
-
-
-def machine() -> str:
-    """This machine and the versions that matter."""
-    cpu = next(
-        (x.split(": ")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), ""
-    )
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "ray", "mlflow"))
-    return f"{os.cpu_count()} cores of {cpu or platform.processor()}, Python {platform.python_version()}, {versions}"
 
 
 if __name__ == "__main__":

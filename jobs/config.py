@@ -114,7 +114,7 @@ class PosterConfig:
     seed: int = 0
     """Picks the memory set."""
     keep: tuple[int, ...] = ()
-    """Numbers of templates of an earlier poster (see its sheet) that stay; the others are drawn anew by the seed."""
+    """Numbers of templates of an earlier poster (see its sheet) that stay; another seed draws the others anew."""
     keep_from: str | None = None
     """Folder of that earlier poster."""
     mirror: bool | None = None
@@ -199,7 +199,8 @@ class ScoreConfig:
     content: str | None = None
     """URL of the picture they should resemble; it is brought to each one's size. Left out for posters: their own."""
     tile: int | None = None
-    """Also look for seams at the borders of tiles of this size in pixels, counted from the upper left corner."""
+    """Also look for seams at the borders of tiles of this size in pixels, counted from the upper left corner. Left
+    out for posters: their own tiles."""
     json: str | None = None
     """URL of a file that gets the measures, too."""
 
@@ -216,7 +217,7 @@ class ReproduceConfig:
     """fig2: unguided collages of faces. fig7: lambda_E 0.5 and 5. fig8: lambda_TV 1 and 100. fig9: MAGIC, FAMOS and a
     convolutional mosaic on Milan and Arcimboldo."""
     scale: Scale = "cpu"
-    """cpu: small models, minutes on two cores. gpu: the paper's size, hours on one GPU."""
+    """cpu: small models, minutes on two cores. gpu: networks and patches of the paper's size, hours on one GPU."""
     out: str = "out/reproduce"
     """Local folder for checkpoints; the same command goes on from there."""
     results: str | None = None

@@ -20,9 +20,9 @@ from magic.sheets import Panel, palette, sheet
 from magic.tiles import Box
 from pipelines.crops import fixed_memory
 from pipelines.export import encode_png, export_png
-from pipelines.images import decode, list_pictures, read_bytes, reason_of
-from pipelines.objects import JOB, absolute, claim, join, read_json, write_json, write_object
+from pipelines.objects import MANIFEST, absolute, claim, join, read_json, write_json, write_object
 from pipelines.poster import PosterStore
+from pipelines.reading import read_single
 from pipelines.sources import Source, survey
 from pipelines.tiles import PosterTask, paint
 from pipelines.tone import match_tone, tone_of
@@ -89,30 +89,36 @@ def choose_memory(config: PosterConfig, model: Model, style: Source) -> MemorySe
     """
     crops = model.crops()
     if crops.memory == "fixed":
-        changed = config.templates not in (None, crops.num_templates) or config.seed or config.keep
-        require(not changed, "no --templates, --seed or --keep", model.uri, "this model's memory is fixed")
+        names = ("seed", "keep", "style", "style_scale", "style_shares", "mirror", "rotate")
+        changed = [name for name in names if getattr(config, name) not in (0, (), None)]
+        changed += ["templates"] if config.templates not in (None, crops.num_templates) else []
+        require(not changed, "the model's own memory set, which is fixed", changed, "leave them out")
         return fixed_memory(style, crops)
-    templates = list(
-        draw_templates(
-            style,
-            config.templates or crops.num_templates,
-            config.seed,
-            mirror=crops.mirror if config.mirror is None else config.mirror,
-            rotate=crops.rotate if config.rotate is None else config.rotate,
-        )
+    templates = draw_templates(
+        style,
+        config.templates or crops.num_templates,
+        config.seed,
+        mirror=crops.mirror if config.mirror is None else config.mirror,
+        rotate=crops.rotate if config.rotate is None else config.rotate,
     )
-    if config.keep_from is not None:
-        earlier = read_json(join(absolute(config.keep_from), JOB))
-        require(
-            earlier is not None, "a poster's folder (--keep-from)", config.keep_from, "name one that holds job.json"
-        )
-        same = earlier["style"]["digest"] == style.digest
-        require(same, "the style pictures of the earlier poster", list(style.config.urls), "give the same --style")
-        most = min(len(templates), len(earlier["templates"]))
-        require(max(config.keep) < most, f"templates to keep in 0..{most - 1}", list(config.keep), "see its sheet")
-        for number in config.keep:
-            templates[number] = Template(**earlier["templates"][number])
-    return MemorySet.of(style, tuple(templates))
+    return MemorySet.of(style, keep_templates(config, templates, style) if config.keep_from else templates)
+
+
+def keep_templates(config: PosterConfig, drawn: tuple[Template, ...], style: Source) -> tuple[Template, ...]:
+    """The drawn templates, but for those that stay as they were in an earlier poster."""
+    assert config.keep_from is not None
+    manifest = read_json(join(absolute(config.keep_from), MANIFEST))
+    finished = isinstance(manifest, dict) and manifest.get("kind") == "poster"
+    require(finished, "the folder of a finished poster (--keep-from)", config.keep_from, f"name one with {MANIFEST}")
+    pictures = [picture["sha256"] for picture in manifest["style"]["pictures"]]
+    same = pictures == [p.sha256 for p in style.pictures] and manifest["style"]["scale"] == style.config.scale
+    require(same, "the style pictures of the earlier poster", list(style.config.urls), "give the same --style")
+    earlier = [Template(**template) for template in manifest["templates"]]
+    most = min(len(drawn), len(earlier))
+    require(max(config.keep) < most, f"templates to keep in 0..{most - 1}", list(config.keep), "see its sheet")
+    kept = tuple(earlier[number] if number in config.keep else template for number, template in enumerate(drawn))
+    require(list(kept) != earlier, "a seed that draws other templates", config.seed, "give another --seed")
+    return kept
 
 
 def tone_setting(config: PosterConfig, model: Model) -> str:
@@ -122,18 +128,12 @@ def tone_setting(config: PosterConfig, model: Model) -> str:
 
 def load_content(config: PosterConfig) -> tuple[np.ndarray, str]:
     """The content picture at the poster's size, and the digest of its file."""
-    urls = list_pictures([config.content])
-    require(len(urls) == 1, "one content picture", f"{len(urls)} at {config.content}", "name one of them")
-    try:
-        data = read_bytes(urls[0])
-        pixels = decode(data)
-    except Exception as error:  # a damaged file can raise anything
-        raise ValueError(f"expected a picture at {config.content}, got: {reason_of(error)}; choose another") from error
+    pixels, digest = read_single(config.content, "content")
     if config.width is not None:
         height = max(round(pixels.shape[0] * config.width / pixels.shape[1]), 1)
         resized = Image.fromarray(pixels).resize((config.width, height), Image.Resampling.LANCZOS)
         pixels = np.array(resized)
-    return pixels, hashlib.sha256(data).hexdigest()
+    return pixels, digest
 
 
 def describe_plan(config: PosterConfig, task: PosterTask, model: Model, num_workers: int) -> str:
@@ -196,11 +196,12 @@ def deliver(
     manifest = {
         **job,
         "style": style.describe(),
+        "bleed": canvas.bleed_before,
         "statistics_digest": digest.hexdigest(),
         "versions": versions,
         "files": sorted(names.values()),
     }
-    write_json(join(store.url, "manifest.json"), manifest)
+    write_json(join(store.url, MANIFEST), manifest)
     target = join(store.url, "poster.png")
     print(f"wrote {target}")
     return target

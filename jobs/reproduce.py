@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +21,25 @@ from jobs.config import ReproduceConfig, TrainConfig
 from jobs.faces import draw_faces
 from jobs.figures import Figure, figure
 from jobs.local_training import train_here
-from jobs.validation import pixels
-from magic.batch import from_uint8, to_uint8
+from jobs.validation import collage_of, pixels
+from magic.batch import to_uint8
 from magic.config import require
 from magic.generator import Generator
 from magic.memory import MemorySet, PictureList, draw_templates
 from magic.metrics import colour_shift, largest_share, mean_entropy, score, style_distance
 from magic.render import Scene, TileRenderer, plan_canvas
-from magic.sheets import Panel, as_table, sheet, weights_in_colour
+from magic.sheets import Panel, as_table, sheet, small_jpeg, weights_in_colour
 from magic.step import TrainState
 from pipelines.config import SourceConfig
 from pipelines.crops import fixed_memory
-from pipelines.objects import claim
-from pipelines.reading import read_source
-from pipelines.tone import match_tone, pooled, tone_of
+from pipelines.images import list_pictures
+from pipelines.objects import absolute, claim
+from pipelines.reading import read_single, read_source
+from pipelines.tone import common_tone, match_tone, tone_of
 
 PANEL_PX = {"fig2": 128, "fig7": 420, "fig8": 420, "fig9": 420}
-TRAINING_FACES, HELD_OUT_FACES = 400, 64
+TRAINING_FACES, HELD_OUT_FACES, MOST_FACES = 400, 64, 4000
+SHOWN_K = (2, 4, 8, 12)
 SHEET_BYTES = 400_000
 
 
@@ -68,14 +71,13 @@ def reproduce(config: ReproduceConfig) -> Path:
 
 def guided_figure(plan: Figure, folder: Path, seconds: float, config: ReproduceConfig) -> dict[str, Painted]:
     """Every run's picture of the same content, at the content's size in training."""
+    beside = published(Path(config.data)) if config.figure == "fig9" else {}  # first: it must not fail at the end
     shown = {}
     for label, run in plan.runs.items():
         content, style = read_guided(run)
         state = trained(replace(run, name=slug(label)), content, style, folder, seconds)
         shown[label] = paint_content(state, run, content.get(0), style, config.templates or plan.num_templates)
-    if config.figure == "fig9":
-        shown |= published(Path(config.data))
-    return shown
+    return shown | beside
 
 
 def trained(
@@ -92,7 +94,7 @@ def read_guided(run: TrainConfig) -> tuple[PictureList, PictureList]:
         read_source(source, min_side_px=run.crops.patch_px, name=name)
         for source, name in ((run.content, "content"), (run.style, "style"))
     )
-    wanted = pooled((picture.shape[0] * picture.shape[1], tone_of(picture)) for picture in style.pictures)
+    wanted = common_tone(style.pictures)
     return PictureList([match_tone(picture, tone_of(picture), wanted) for picture in content.pictures]), style
 
 
@@ -112,20 +114,20 @@ def paint_content(state: TrainState, run: TrainConfig, content: ndarray, style: 
     row = {"steps": float(state.step), **score(image, style.pictures, content, weights)}
     row["output_from_collage_levels"] = colour_shift(image, collage)
     panels = [Panel("output", image), Panel("collage", collage)]
-    panels.append(Panel("which template is where", pixels(torch.from_numpy(weights_in_colour(weights)))))
+    panels.append(Panel("weights", pixels(torch.from_numpy(weights_in_colour(weights)))))
     return Painted(panels, row)
 
 
 def published(data: Path) -> dict[str, Painted]:
     """The pictures that FAMOS' authors published for figure 9's inputs, at full size."""
     style = read_source(SourceConfig(urls=(str(data / "milano"),)), min_side_px=1, name="style")
-    wanted = Image.open(data / "archimboldo.jpg").convert("RGB")
+    wanted = Image.fromarray(read_single(str(data / "archimboldo.jpg"), "content").pixels)
     shown = {}
     for label, file in {"published conv.": "famos_convolutional", "published FAMOS": "famos_hybrid"}.items():
-        picture = Image.open(data / "published" / f"{file}.jpg").convert("RGB")
-        content = np.array(wanted.resize(picture.size, Image.Resampling.LANCZOS))
-        row = score(np.array(picture), style.pictures, content)
-        shown[label] = Painted([Panel("as published", np.array(picture))], row)
+        picture = read_single(str(data / "published" / f"{file}.jpg"), "published").pixels
+        height, width, _ = picture.shape
+        content = np.array(wanted.resize((width, height), Image.Resampling.LANCZOS))
+        shown[label] = Painted([Panel("as published", picture)], score(picture, style.pictures, content))
     return shown
 
 
@@ -133,33 +135,33 @@ def unguided_figure(plan: Figure, folder: Path, seconds: float, config: Reproduc
     """Collages of faces for several seeds and K, measured against faces that training never saw."""
     ((label, run),) = plan.runs.items()
     size = run.crops.patch_px
-    source = config.faces or str(folder / "faces")
     if config.faces is None:
         draw_faces(folder / "faces", TRAINING_FACES + HELD_OUT_FACES, size_px=size)
-    everything = read_source(replace(run.style, urls=(source,)), min_side_px=size, name="style").pictures
-    require(len(everything) > HELD_OUT_FACES, f"more than {HELD_OUT_FACES} pictures", len(everything), "give more")
+    run = replace(run, style=replace(run.style, urls=(absolute(config.faces or str(folder / "faces")),)))
+    urls = list_pictures(run.style.urls)
+    least = HELD_OUT_FACES + max(SHOWN_K)
+    require(len(urls) >= least, f"at least {least} pictures of faces", len(urls), "give more")
+    some = np.random.default_rng(0).permutation(len(urls))[:MOST_FACES]  # all of CelebA would not fit into memory
+    chosen = replace(run.style, urls=tuple(urls[i] for i in some))
+    everything = read_source(chosen, min_side_px=size, name="style").pictures
     known, held_out = PictureList(everything[:-HELD_OUT_FACES]), everything[-HELD_OUT_FACES:]
     state = trained(replace(run, name=slug(label)), None, known, folder, seconds)
-    return {f"K = {k}": paint_sets(state, known, held_out, k) for k in (2, 4, 8, 12)}
+    return {f"K = {k}": paint_sets(state, known, held_out, k) for k in SHOWN_K}
 
 
-@torch.inference_mode()
 def paint_sets(state: TrainState, known: PictureList, held_out: Sequence[ndarray], k: int) -> Painted:
     """Collages of as many sets of K pictures as are held out; the first of them are shown beside their sets."""
     rng = np.random.default_rng([1, k])
     collages, averages, shares, entropies, panels = [], [], [], [], []
     for number in range(len(held_out)):
         chosen = [known.get(int(i)) for i in rng.choice(len(known.pictures), k, replace=False)]
-        planes = torch.stack([torch.from_numpy(np.ascontiguousarray(p.transpose(2, 0, 1))) for p in chosen])
-        made = state.average(None, from_uint8(planes)[None].to(state.device))
-        collages.append(pixels(to_uint8(made.image[0])))
+        made = collage_of(state.average, [picture.transpose(2, 0, 1) for picture in chosen], state.device)
+        collages.append(made.image)
         averages.append(np.mean(chosen, 0).round().astype(np.uint8))
-        weights = made.weights[0].cpu().numpy()
-        shares.append(largest_share(weights))
-        entropies.append(mean_entropy(weights))
+        shares.append(largest_share(made.weights))
+        entropies.append(mean_entropy(made.weights))
         if number < 2:
-            colours = pixels(torch.from_numpy(weights_in_colour(weights)))
-            panels += [Panel("collage", collages[-1]), Panel("weights", colours)]
+            panels += [Panel("collage", made.image), Panel("weights", made.colours)]
             panels += [Panel(f"element {i + 1}", picture) for i, picture in enumerate(chosen[:3])]
     distances = {
         name: style_distance(side_by_side(some), [side_by_side(held_out)])
@@ -188,15 +190,14 @@ def write(config: ReproduceConfig, plan: Figure, folder: Path, minutes: float, s
     picture = sheet(rows, PANEL_PX[config.figure])
     target = Path(config.results or folder)
     target.mkdir(parents=True, exist_ok=True)
-    for quality in range(92, 30, -4):
-        picture.save(target / f"{config.figure}-{config.scale}.jpg", quality=quality, optimize=True)
-        if (target / f"{config.figure}-{config.scale}.jpg").stat().st_size <= SHEET_BYTES:
-            break
+    (target / f"{config.figure}-{config.scale}.jpg").write_bytes(small_jpeg(picture, SHEET_BYTES))
+    options = "".join(f" --{name} {getattr(config, name)}" for name in ("faces", "templates") if getattr(config, name))
     path = target / f"{config.figure}-{config.scale}.md"
+    measured = as_table({label: painted.row for label, painted in shown.items()})
+    command = f"magic reproduce {config.figure} --scale {config.scale}{options}"
     path.write_text(
         f"# {config.figure}: {plan.title}\n\n"
-        f"`magic reproduce {config.figure} --scale {config.scale}`, {minutes:g} minutes of training for each run, on "
-        f"{machine()}\n\n{as_table({label: painted.row for label, painted in shown.items()})}\n\n"
+        f"`{command}`, {minutes:g} minutes of training for each run, on {machine()}\n\n{measured}\n\n"
         f"![{plan.title}]({config.figure}-{config.scale}.jpg)\n"
     )
     print(path.read_text())
@@ -204,12 +205,13 @@ def write(config: ReproduceConfig, plan: Figure, folder: Path, minutes: float, s
     return path
 
 
-def machine() -> str:
-    """This machine, for the record."""
+def machine(*packages: str) -> str:
+    """This machine, for the record, and the versions of torch and further packages."""
     if torch.cuda.is_available():
         device = torch.cuda.get_device_name()
     else:
         lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
         model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
         device = f"{os.cpu_count()} cores of {model.strip()}"
-    return f"{device}, Python {platform.python_version()}, torch {torch.__version__}"
+    versions = "".join(f", {name} {version(name)}" for name in ("torch", *packages))
+    return f"{device}, Python {platform.python_version()}{versions}"

@@ -92,7 +92,7 @@ def describe(config: TrainConfig, content: Source | None, style: Source) -> dict
     settings = {key: value for key, value in asdict(config).items() if key not in FREE}
     settings = json.loads(json.dumps(settings))
     del settings["crops"]["data_workers"]  # changes no crop
-    return {**settings, "content": content and content.describe(), "style": style.describe()}
+    return {**settings, "content": content and content.summary(), "style": style.summary()}
 
 
 def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: dict[str, Any]) -> str:
@@ -103,8 +103,7 @@ def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: dict[
         return tracking.known_run(client, str(known["run_id"]))
     shown = {k: v for k, v in recipe.items() if k not in ("content", "style")}
     for name, source in sources_of(recipe).items():
-        shown[name] = {k: source[k] for k in ("urls", "scale", "square_px", "digest")}
-        shown[name]["pictures"] = len(source["pictures"])
+        shown[name] = {k: source[k] for k in ("urls", "scale", "square_px", "shares", "digest", "num_pictures")}
     run_id = tracking.start_run(client, config.cluster, config.name, shown)
     client.log_dict(run_id, recipe, "recipe.json")
     write_json(note, {"run_id": run_id})

@@ -1,14 +1,15 @@
 """How a generator does on a fixed batch that training never sees: a sheet to look at, and measures."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import nn
 
-from magic.batch import Batch, to_uint8
+from magic.batch import Batch, from_uint8, to_uint8
 from magic.generator import Collage
 from magic.memory import Pictures
 from magic.metrics import CELLS_PX, score
@@ -44,6 +45,7 @@ def look(generator: nn.Module, batch: Batch, device: torch.device) -> Validation
 def measures(seen: Validation) -> dict[str, float]:
     """Measures of the outputs against their own templates and contents, averaged over the crops.
 
+    For the course of one training: trainings with other templates, or fewer, have other styles to be close to.
     Nothing where crops are smaller than the largest cell that is compared.
     """
     batch, made = seen
@@ -55,6 +57,26 @@ def measures(seen: Validation) -> dict[str, float]:
         styles = [pixels(template) for template in batch.templates[row]]
         scores.append(score(pixels(to_uint8(image)), styles, content, made.weights[row].cpu().numpy()))
     return {f"validation/{name}": float(np.mean([one[name] for one in scores])) for name in scores[0]}
+
+
+class SetCollage(NamedTuple):
+    """An unguided collage, and which element is where."""
+
+    image: UInt8[ndarray, "H W 3"]
+    weights: Float[ndarray, "K H W"]
+
+    @property
+    def colours(self) -> UInt8[ndarray, "H W 3"]:
+        """The weights in colour."""
+        return weights_in_colour(self.weights).transpose(1, 2, 0)
+
+
+@torch.inference_mode()
+def collage_of(generator: nn.Module, elements: Sequence[UInt8[ndarray, "3 H W"]], device: torch.device) -> SetCollage:
+    """What an unguided generator makes of one set."""
+    templates = from_uint8(torch.from_numpy(np.stack(elements)).to(device))
+    made = generator(None, templates[None])
+    return SetCollage(pixels(to_uint8(made.image[0])), made.weights[0].cpu().numpy())
 
 
 def sample_sheet(seen: Validation) -> UInt8[ndarray, "H W 3"]:

@@ -111,7 +111,8 @@ class Generator(nn.Module):
             "pad or crop the pictures",
         )
         wanted = "a content picture" if self.config.guided else "no content, since the model is unguided"
-        require((content is not None) == self.config.guided, wanted, content is not None, "use another model")
+        came = "none" if content is None else "one"
+        require((content is not None) == self.config.guided, wanted, came, "use another model")
 
 
 class MagicGenerator(Generator):

@@ -116,7 +116,9 @@ def draw_templates(
     for picture in allot(pictures.shares, num_templates, rng):
         height, width = pictures.sizes[picture]
         top, left, flip, turns = (int(rng.integers(n)) for n in (2 * height, 2 * width, 2, 4))
-        templates.append(Template(picture, top, left, mirror and bool(flip), turns if rotate else 0))
+        turns = turns if rotate else 0
+        place = (left, top) if turns % 2 else (top, left)  # a picture on its side is as high as it was wide
+        templates.append(Template(picture, *place, mirror and bool(flip), turns))
     return tuple(templates)
 
 

@@ -1,6 +1,7 @@
 """Pictures for people: the weights in colour, and labelled sheets of panels; and tables."""
 
 import colorsys
+import io
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -61,6 +62,16 @@ def sheet(rows: Sequence[Sequence[Panel]], panel_px: int) -> Image.Image:
                 (corner[0], corner[1] + label_px),
             )
     return page
+
+
+def small_jpeg(picture: Image.Image, max_bytes: int) -> bytes:
+    """The best JPEG that fits the limit, or the smallest that is still worth looking at."""
+    for quality in range(92, 30, -4):
+        buffer = io.BytesIO()
+        picture.convert("RGB").save(buffer, "JPEG", quality=quality, optimize=True)
+        if buffer.tell() <= max_bytes:
+            break
+    return buffer.getvalue()
 
 
 def as_table(rows: Mapping[str, Mapping[str, float]]) -> str:

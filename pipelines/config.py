@@ -19,7 +19,7 @@ class SourceConfig:
     taken whole. Takes the place of scale."""
     shares: tuple[float, ...] = ()
     """How often each of the urls is used, relative to the others, one number each; a folder's pictures divide its
-    share. Left out: all pictures alike."""
+    share evenly, those included that turn out to be of no use. Left out: all pictures alike."""
     max_megapixels: float = 500.0
     """Larger pictures are skipped unread: a small file may unpack to fill the memory."""
     hold_megabytes: int = 500

@@ -9,6 +9,8 @@ from fsspec.core import url_to_fs
 
 JOB = "job.json"
 """What a folder belongs to."""
+MANIFEST = "manifest.json"
+"""What a finished folder was made from."""
 
 
 def join(url: str, *parts: str) -> str:

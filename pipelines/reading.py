@@ -1,5 +1,8 @@
 """The pictures of a source, without a cluster."""
 
+import hashlib
+from typing import NamedTuple
+
 from jaxtyping import UInt8
 from numpy import ndarray
 
@@ -32,20 +35,43 @@ def read_source(config: SourceConfig, *, min_side_px: int, name: str) -> Picture
         ValueError: if a URL leads to nothing, or a picture is damaged or too small.
     """
     shares = picture_shares(config)
-    pictures = []
-    for url in sorted(shares):
-        try:
-            pictures.append(read_picture(url, config))
-        except Exception as error:  # a damaged file can raise anything
-            raise ValueError(f"expected a {name} picture at {url}, got: {reason_of(error)}; leave it out") from error
-        size = pictures[-1].shape[:2]
-        require(min(size) >= min_side_px, f"at least {min_side_px} pixels on each side of {url}", size, "leave it out")
-    return PictureList(pictures, [shares[url] for url in sorted(shares)])
+    urls = sorted(shares)
+    pictures = [read_picture(url, config, min_side_px=min_side_px, name=name).pixels for url in urls]
+    return PictureList(pictures, [shares[url] for url in urls])
 
 
-def read_picture(url: str, config: SourceConfig) -> UInt8[ndarray, "H W 3"]:
-    """One picture of a source, at its size."""
-    return decode_for(read_bytes(url), config)
+class Read(NamedTuple):
+    """A picture, and the digest of the file that it was read from."""
+
+    pixels: UInt8[ndarray, "H W 3"]
+    sha256: str
+
+
+def read_picture(url: str, config: SourceConfig, *, min_side_px: int, name: str) -> Read:
+    """One picture of a source, at its size.
+
+    Raises:
+        ValueError: if it is damaged or too small.
+    """
+    try:
+        data = read_bytes(url)
+        pixels = decode_for(data, config)
+    except Exception as error:  # a damaged file can raise anything
+        raise ValueError(f"expected a {name} picture at {url}, got: {reason_of(error)}; leave it out") from error
+    size = pixels.shape[:2]
+    require(min(size) >= min_side_px, f"at least {min_side_px} pixels on each side of {url}", size, "leave it out")
+    return Read(pixels, hashlib.sha256(data).hexdigest())
+
+
+def read_single(url: str, name: str) -> Read:
+    """The one picture at a URL, at its own size.
+
+    Raises:
+        ValueError: if there is none, more than one, or a damaged one.
+    """
+    urls = list_pictures([url])
+    require(len(urls) == 1, f"one {name} picture", f"{len(urls)} at {url}", "name one of them")
+    return read_picture(urls[0], SourceConfig(), min_side_px=1, name=name)
 
 
 def decode_for(data: bytes, config: SourceConfig) -> UInt8[ndarray, "H W 3"]:

@@ -18,7 +18,7 @@ from magic.config import require
 from pipelines.config import SourceConfig
 from pipelines.images import read_bytes, reason_of
 from pipelines.objects import absolute
-from pipelines.reading import decode_for, picture_shares, read_picture
+from pipelines.reading import decode_for, picture_shares
 from pipelines.tone import Tone, match_tone, pooled, tone_of
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,10 @@ class Source:
             "tone": self.wanted,
         }
 
+    def summary(self) -> dict[str, Any]:
+        """For recipes: identity, and how many pictures there are, which may be hundreds of thousands."""
+        return {**self.identity(), "num_pictures": len(self.pictures), "num_skipped": len(self.skipped)}
+
     def describe(self) -> dict[str, Any]:
         """For manifests: identity, and every picture."""
         return {
@@ -180,7 +184,7 @@ def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[PictureI
 
 @cached(LRUCache(CACHE_BYTES, getsizeof=lambda pixels: pixels.nbytes), lock=Lock())
 def _fetch(url: str, config: SourceConfig) -> ndarray:
-    return read_picture(url, config)
+    return decode_for(read_bytes(url), config)
 
 
 def _only_here(url: str) -> bool:

@@ -44,6 +44,11 @@ def pooled(tones: Iterable[tuple[int, Tone]]) -> Tone:
     return Tone(float(mean), float(np.sqrt(share @ (deviations**2 + (means - mean) ** 2))))
 
 
+def common_tone(pictures: Iterable[UInt8[ndarray, "_ _ 3"]]) -> Tone:
+    """The tone of several pictures at hand."""
+    return pooled((picture.shape[0] * picture.shape[1], tone_of(picture)) for picture in pictures)
+
+
 def match_tone(picture: UInt8[ndarray, "H W 3"], own: Tone, wanted: Tone) -> UInt8[ndarray, "H W 3"]:
     """The picture moved and stretched from its own tone to the wanted one; what leaves 0..255 is clipped."""
     gain = wanted.deviation / own.deviation if own.deviation > 0 else 1.0

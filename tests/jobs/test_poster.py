@@ -115,15 +115,16 @@ def test_a_fixed_memory_is_the_models_own(ray_here, config, pictures, tmp_path):
     """Whatever a FAMOS model was trained on lies where it lay; nothing else can be asked for."""
     save_generator(tmp_path / "model", random_generator(2, system="famos", memory_size=4))
     crops = {"num_templates": 4, "memory": "fixed", "seed": 9, "rotate": True}
-    (tmp_path / "model" / "recipe.json").write_text(json.dumps({"crops": crops}))
-    settings = config(model=str(tmp_path / "model"), templates=None, seed=0)
+    recipe = {"crops": crops, "style": {"urls": [f"{pictures}/style"], "scale": 1.0}}
+    (tmp_path / "model" / "recipe.json").write_text(json.dumps(recipe))
+    settings = config(model=str(tmp_path / "model"), templates=None, seed=0, style=())
     poster(settings)
     style = read_source(SourceConfig(urls=(f"{pictures}/style",)), min_side_px=1, name="style")
     expected = fixed_memory(style, CropConfig(**crops)).templates
     job = json.loads((tmp_path / "poster" / "job.json").read_text())
     assert [Template(**template) for template in job["templates"]] == list(expected)
-    for change in ({"seed": 1}, {"templates": 3}):
-        with pytest.raises(ValueError, match="memory is fixed"):
+    for change in ({"seed": 1}, {"templates": 3}, {"rotate": True}, {"style_scale": 0.5}):
+        with pytest.raises(ValueError, match=rf"which is fixed, got \['{next(iter(change))}'\]"):
             poster(replace(settings, **change))
 
 
@@ -138,8 +139,12 @@ def test_kept_templates_stay_and_the_others_are_drawn_anew(ray_here, config, tmp
         poster(config(keep=(3,), keep_from=first.out))
     with pytest.raises(ValueError, match="style pictures of the earlier poster"):
         poster(config(keep=(0,), keep_from=first.out, style_scale=0.5))
-    with pytest.raises(ValueError, match="a poster's folder"):
+    with pytest.raises(ValueError, match="a seed that draws other templates, got 5; give another --seed"):
+        poster(config(keep=(0,), keep_from=first.out))
+    (tmp_path / "manifest.json").write_text('{"name": "an app"}')
+    with pytest.raises(ValueError, match="the folder of a finished poster"):
         poster(config(keep=(0,), keep_from=str(tmp_path)))
+    poster(config(out=str(tmp_path / "shares"), seed=9, keep=(1,), keep_from=first.out, style_shares=(2.0,)))
 
 
 def test_an_unguided_model_paints_no_poster(ray_here, config, tmp_path):

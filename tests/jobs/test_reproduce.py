@@ -78,6 +78,7 @@ def test_a_figure_is_a_sheet_and_a_table(name, tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce, "figure", shrunk)
     monkeypatch.setattr(reproduce, "TRAINING_FACES", 12)
     monkeypatch.setattr(reproduce, "HELD_OUT_FACES", 4)
+    monkeypatch.setattr(reproduce, "MOST_FACES", 16)
     written = reproduce.reproduce(
         ReproduceConfig(figure=name, data=str(data), out=str(tmp_path / "out"), results=str(tmp_path / "results"))
     )
@@ -100,6 +101,17 @@ def test_a_folder_of_other_settings_is_refused(tmp_path):
         reproduce.trained(replace(run, generator=replace(run.generator, refine="correct")), None, style, tmp_path, 1e9)
 
 
-def test_pictures_of_faces_may_be_anybodys(tmp_path):
+def test_missing_pictures_are_told_before_any_training(pictures, tmp_path):
+    def run(**settings):
+        reproduce.reproduce(ReproduceConfig(out=str(tmp_path / "o"), **settings))
+
     with pytest.raises(ValueError, match="pictures at"):
-        reproduce.reproduce(ReproduceConfig(figure="fig2", faces=str(tmp_path), out=str(tmp_path / "o")))
+        run(figure="fig2", faces=str(tmp_path))
+    with pytest.raises(ValueError, match="at least 76 pictures of faces, got 3"):
+        run(figure="fig2", faces=str(pictures / "style"))
+    (tmp_path / "milano").mkdir()
+    Image.open(pictures / "style" / "0.png").save(tmp_path / "milano" / "a.png")
+    Image.open(pictures / "style" / "0.png").save(tmp_path / "archimboldo.jpg")
+    with pytest.raises(ValueError, match=r"pictures at .*published"):
+        run(figure="fig9", data=str(tmp_path))
+    assert not (tmp_path / "o").exists()

@@ -42,6 +42,13 @@ def test_sheets_follow_the_seed(model, tmp_path):
     assert columns / rows == pytest.approx(1, rel=0.15)  # three K by three seeds
 
 
+def test_pictures_that_are_taken_whole_are_scaled_to_the_size_asked_for(model, tmp_path):
+    """Many times the size of training, and more than square_px: every element is still a whole picture."""
+    out = sample(SampleConfig(model=model, out=str(tmp_path / "o"), size=240, templates=(2,), seeds=1))
+    assert sheet(out, "sets").shape[1] > 4 * 240
+    assert not (tmp_path / "o" / "between.png").exists()
+
+
 def test_between_two_sets_begins_and_ends_with_them():
     one, other = (list(np.full((2, 3, 4, 4), level, np.uint8)) for level in (0, 200))
     assert [int(blend(one, other, t)[1].mean()) for t in (0.0, 0.25, 1.0)] == [0, 50, 200]
@@ -51,7 +58,10 @@ def test_what_cannot_be_sampled(model, pictures, tmp_path):
     save_generator(tmp_path / "guided", random_generator(2))
     with pytest.raises(ValueError, match="use magic poster"):
         sample(SampleConfig(model=str(tmp_path / "guided"), out=str(tmp_path / "o")))
-    with pytest.raises(ValueError, match="at least 80 px on each side"):
-        sample(SampleConfig(model=model, out=str(tmp_path / "o"), size=80))
+    with pytest.raises(ValueError, match=r"a size that is a multiple of 2\^depth = 4, got 50"):
+        sample(SampleConfig(model=model, out=str(tmp_path / "o"), size=50))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"expected a style picture at .*broken\.png, got: no picture"):
+        sample(SampleConfig(model=model, out=str(tmp_path / "o"), style=(str(tmp_path / "broken.png"),)))
     with pytest.raises(ValueError, match="K >= 1"):
         SampleConfig(model=model, out="o", templates=(0,))

@@ -16,11 +16,11 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 GPU = torch.device("cuda")
 
 
-def fresh(precision, losses=None, **generator):
+def fresh(precision, losses=None, *, spectral_norm=False, **generator):
     torch.manual_seed(0)
     return new_state(
         GeneratorConfig(channels=8, depth=2, heads=1, **generator),
-        DiscriminatorConfig(channels=8, depth=3),
+        DiscriminatorConfig(channels=8, depth=3, spectral_norm=spectral_norm),
         losses or LossConfig(),
         OptimizerConfig(learning_rate=2e-3, precision=precision),
         device=GPU,
@@ -39,6 +39,13 @@ def test_fp16_with_loss_scaling_is_the_default_and_learns():
 @pytest.mark.parametrize("warp", ["affine", "flow"])
 def test_the_gradient_penalty_and_warps_learn_in_fp16(warp):
     state = fresh("fp16", LossConfig(r1=1.0, adversarial="hinge"), warp=warp, refine="correct", inducing_points=4)
+    terms = [train_step(state, batch(0)) for _ in range(60)]
+    assert all(torch.isfinite(value) for value in terms[-1].values())
+    assert terms[-1]["loss/content"] < 0.7 * terms[0]["loss/content"]
+
+
+def test_spectral_norm_learns_in_fp16():
+    state = fresh("fp16", spectral_norm=True)
     terms = [train_step(state, batch(0)) for _ in range(60)]
     assert all(torch.isfinite(value) for value in terms[-1].values())
     assert terms[-1]["loss/content"] < 0.7 * terms[0]["loss/content"]

@@ -54,6 +54,9 @@ def test_templates_can_be_turned_and_need_not_be_mirrored():
     pictures = PictureList(STYLES)
     turned = draw_templates(pictures, 40, 0, rotate=True)
     assert {template.turns for template in turned} == {0, 1, 2, 3}
+    flat = draw_templates(PictureList([textured(RNG, 10, 300)]), 60, 0, rotate=True)
+    assert max(template.top for template in flat if template.turns % 2) > 100  # on its side, it is high
+    assert max(template.top for template in flat if not template.turns % 2) < 20
     assert not any(template.flip for template in draw_templates(pictures, 40, 0, mirror=False))
     memory = MemorySet(dict(enumerate(STYLES)), (Template(0, 0, 0, turns=1), Template(0, 0, 0, flip=True, turns=2)))
     assert np.array_equal(memory.crop(0, Box(0, 0, 30, 20)), np.rot90(STYLES[0]))
