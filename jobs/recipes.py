@@ -90,7 +90,7 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
             crops=CropConfig(patch_px=64, num_templates=8, min_templates=2, batch_size=8),
             generator=GeneratorConfig(guided=False, channels=12, depth=4, heads=1, refine="correct"),
             discriminator=DiscriminatorConfig(channels=32, depth=4, max_channels=256),
-            losses=LossConfig(entropy=0.2, total_variation=1.0, max_share=2.0),
+            losses=LossConfig(entropy=1.0, total_variation=1.0, max_share=4.0),
             optimizer=OptimizerConfig(learning_rate=1e-3),
         ),
     ),
