@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from magic.config import GeneratorConfig, require
-from magic.generator import Collage, Generator, MagicGenerator, Net
+from magic.generator import Collage, Generator, MagicGenerator, Net, paint_over
 from magic.norm import Stages
 from magic.unet import UNet
 
@@ -23,7 +23,7 @@ class ConvolutionalMosaic(Generator):
     def mix(self, content: Float[Tensor, "B 3 H W"] | None, templates: Float[Tensor, "B K 3 H W"]) -> Stages:
         """The painted picture, [B 3 H W]; the templates are not looked at."""
         assert content is not None
-        return (yield from self.mixing.stages(content))
+        return self.mixing.stages(content)
 
     def pool(self, planes: Float[Tensor, "N P h w"], templates: Float[Tensor, "B K 3 h w"]) -> Collage:
         """The painted picture is the output."""
@@ -64,14 +64,15 @@ class FamosHybrid(Generator):
             templates.shape[1],
             "leave the number of templates as in training",
         )
-        return (yield from self.mixing.stages(torch.cat([content, templates.flatten(1, 2)], 1)))
+        return self.mixing.stages(torch.cat([content, templates.flatten(1, 2)], 1))
 
     def pool(self, planes: Float[Tensor, "N P h w"], templates: Float[Tensor, "B K 3 h w"]) -> Collage:
         """Blend the templates, and the painted picture over them."""
-        logits, colours, alpha = planes.float().tensor_split((self.num_templates, self.num_templates + 3), 1)
-        weights, alpha = logits.softmax(1), alpha.sigmoid()
+        logits, painted = planes.float().tensor_split((self.num_templates,), 1)
+        weights = logits.softmax(1)
         collage = (weights[:, :, None] * templates).sum(1)
-        return Collage(torch.lerp(collage, colours.tanh(), alpha), collage, weights, painted=alpha)
+        image, alpha = paint_over(collage, painted)
+        return Collage(image, collage, weights, painted=alpha)
 
     def num_statistics(self, net: Net) -> int:
         """Those of the norms."""

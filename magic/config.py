@@ -44,10 +44,10 @@ class GeneratorConfig:
     """The farthest that a warp shifts a pixel along one axis (affine: beside what turning and scaling do)."""
     memory_size: int | None = None
     """famos alone: N, how many templates its fixed memory has."""
-    refine: Literal["paint", "correct"] = "paint"
-    """paint (the paper's): the refiner paints the output from the collage. correct: it paints a correction of at most
-    32 of the 256 levels, zero on average in every channel and everywhere at first: short trainings keep the collage's
-    sharpness, and the output's mean colour stays the collage's."""
+    refine: Literal["paint", "blend"] = "paint"
+    """paint (the paper's): the refiner paints the output from the collage. blend: it also says how much of each pixel
+    is painted, next to nothing at first, and the collage shows through the rest (as in FAMOS' hybrid): short trainings
+    keep the collage's sharpness. losses.painted_share makes it paint less."""
     refiner_sees_content: bool = False
     """Whether the refiner also sees the content picture (the paper's does not)."""
 
@@ -141,7 +141,8 @@ class LossConfig:
     max_share: float = 1.0
     """lambda_M, weight of the largest template's share, against collages of a single template."""
     painted_share: float = 0.0
-    """lambda_alpha, weight of the share of the picture that is painted rather than copied. famos alone."""
+    """lambda_alpha, weight of the share of the picture that is painted rather than copied, for famos, and for
+    magic where refine is blend."""
 
     def __post_init__(self) -> None:
         for name in ("content", "entropy", "total_variation", "max_share", "painted_share", "r1"):

@@ -14,7 +14,7 @@ from magic.tiles import Box, Halo
 from magic.unet import UNet
 from magic.warp import NUM_PLANES, displacement, neighbours, sample
 
-MAX_CORRECTION = 0.125  # 16 of 256 levels either way: room for seams and shading, none for another palette
+FIRST_PAINTED = -3.0  # logit of alpha where training begins: nearly all is the collage
 Net = Literal["mixing", "refiner"]
 
 
@@ -22,7 +22,7 @@ class Collage(NamedTuple):
     """What a generator makes."""
 
     image: Float[Tensor, "B 3 H W"]
-    """I, the refined output, in [-1, 1], plus at most twice MAX_CORRECTION where the refiner corrects."""
+    """I, the refined output, in [-1, 1]."""
     collage: Float[Tensor, "B 3 H W"]
     """I_M = sum_k A_k M_k, in [-1, 1]."""
     weights: Float[Tensor, "B K H W"]
@@ -31,6 +31,21 @@ class Collage(NamedTuple):
     """From how far, down and right in pixels, each pixel of each template is taken; None without warps."""
     painted: Float[Tensor, "B 1 H W"] | None = None
     """The share of each pixel that is painted, not copied; None where the system makes no such difference."""
+
+
+class Painting(NamedTuple):
+    """A collage after something was painted over it."""
+
+    image: Float[Tensor, "B 3 H W"]
+    share: Float[Tensor, "B 1 H W"] | None = None
+    """alpha, the share of each pixel that is painted; None where all of it is."""
+
+
+def paint_over(collage: Float[Tensor, "B 3 H W"], planes: Float[Tensor, "B 4 H W"]) -> Painting:
+    """I = alpha painted + (1 - alpha) I_M, from three colours and the logit of alpha (FAMOS' hybrid, section 3)."""
+    colours, alpha = planes.float().tensor_split((3,), 1)
+    alpha = alpha.sigmoid()
+    return Painting(torch.lerp(collage, colours.tanh(), alpha), alpha)
 
 
 class Generator(nn.Module):
@@ -65,7 +80,8 @@ class Generator(nn.Module):
         made = self.pool(planes, templates)._replace(warp=warp)
         if self.refiner is None:
             return made
-        return made._replace(image=complete(self.refine(made.collage, content)))
+        image, painted = self.paint(made.collage, complete(self.refine(made.collage, content)))
+        return made._replace(image=image, painted=painted)
 
     def mix(self, content: Float[Tensor, "B 3 H W"] | None, templates: Float[Tensor, "B K 3 H W"]) -> Stages:
         """What the mixing network says: planes that `warp` and `pool` understand."""
@@ -82,7 +98,11 @@ class Generator(nn.Module):
         raise NotImplementedError
 
     def refine(self, collage: Float[Tensor, "B 3 H W"], content: Float[Tensor, "B 3 H W"] | None) -> Stages:
-        """The output I, [B 3 H W]."""
+        """What the refiner says: planes that `paint` understands."""
+        raise NotImplementedError
+
+    def paint(self, collage: Float[Tensor, "B 3 h w"], planes: Float[Tensor, "B P h w"]) -> Painting:
+        """The output I, and which share of it is painted."""
         raise NotImplementedError
 
     @property
@@ -131,9 +151,9 @@ class MagicGenerator(Generator):
         )
         nn.init.zeros_(self.mixing.head.weight[1:])  # no warp
         inputs = 6 if config.refiner_sees_content else 3
-        self.refiner = UNet(inputs, 3, channels=config.channels, depth=config.depth)
-        if config.refine == "correct":
-            nn.init.zeros_(self.refiner.head.weight)
+        self.refiner = UNet(inputs, 4 if config.refine == "blend" else 3, channels=config.channels, depth=config.depth)
+        if config.refine == "blend":
+            nn.init.constant_(self.refiner.head.bias[3], FIRST_PAINTED)
 
     def mix(self, content: Float[Tensor, "B 3 H W"] | None, templates: Float[Tensor, "B K 3 H W"]) -> Stages:
         """For every element a plane of logits, and planes of its warp: [B*K 1+P H W].
@@ -141,10 +161,9 @@ class MagicGenerator(Generator):
         An affine warp is one for the whole canvas: the mean of its planes, which is a statistic like any other.
         """
         k = templates.shape[1]
-        seen = templates
-        if content is not None:
-            seen = torch.cat([content[:, None].expand(-1, k, -1, -1, -1), templates], 2)  # [B K 6 H W]
-        planes = yield from self.mixing.stages(seen.flatten(0, 1), k)
+        stages = self.mixing.stages(_seen(content, templates), k)
+        del content, templates  # a pass that is kept at a norm holds what its frames name
+        planes = yield from stages
         if self.config.warp == "affine":
             given = yield planes[:, 1:].float()
             means = planes[:, 1:].float().mean((2, 3)) if given is None else given.means_like(planes.float())
@@ -167,18 +186,25 @@ class MagicGenerator(Generator):
         return Collage(collage, collage, weights)
 
     def refine(self, collage: Float[Tensor, "B 3 H W"], content: Float[Tensor, "B 3 H W"] | None) -> Stages:
-        """The output I. A correction loses its mean over the canvas, a statistic like any other."""
+        """Three colours and, to blend them with the collage, the logit of their share: [B P H W]."""
         seen = torch.cat([collage, content], 1) if self.config.refiner_sees_content and content is not None else collage
-        painted = yield from self.refiner.stages(seen)
-        bounded = painted.float().tanh()
-        if self.config.refine == "paint":
-            return bounded
-        given = yield bounded
-        means = bounded.mean((2, 3)) if given is None else given.means_like(bounded)
-        return collage + MAX_CORRECTION * (bounded - means[..., None, None])
+        return self.refiner.stages(seen)
+
+    def paint(self, collage: Float[Tensor, "B 3 h w"], planes: Float[Tensor, "B P h w"]) -> Painting:
+        """All painted, or blended."""
+        if self.config.refine == "blend":
+            return paint_over(collage, planes)
+        return Painting(planes.float().tanh())
 
     def num_statistics(self, net: Net) -> int:
-        """Those of the norms; the mean warp; the mean correction."""
+        """Those of the norms; the mean warp."""
         if net == "mixing":
             return self.mixing.num_norms + (self.config.warp == "affine")
-        return self.refiner.num_norms + (self.config.refine == "correct")
+        return self.refiner.num_norms
+
+
+def _seen(content: Float[Tensor, "B 3 H W"] | None, templates: Float[Tensor, "B K 3 H W"]) -> Tensor:
+    """What the mixing network is shown: each element, with the content before it, [B*K 3 H W] or [B*K 6 H W]."""
+    if content is not None:
+        templates = torch.cat([content[:, None].expand(-1, templates.shape[1], -1, -1, -1), templates], 2)
+    return templates.flatten(0, 1)

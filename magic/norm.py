@@ -2,13 +2,12 @@
 
 A network with such norms is written as a coroutine (`Stages`). At each norm it yields the tensor that is about
 to be normalised and receives the statistics to use, or None for the tensor's own. One text of the network so
-serves three readers: a plain forward pass (`complete` without statistics), a tile of a poster (`complete` with
-the canvas' statistics) and a sweep that measures one norm of one tile (`advance`).
+serves two readers: a plain forward pass (`complete`), and a tile of a poster that goes from norm to norm as the
+canvas' statistics become known (`Pass`).
 """
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 import torch
@@ -41,7 +40,7 @@ class Moments:
 
     def means_like(self, x: Tensor) -> Float[Tensor, "N C"]:
         """The means, on x's device and in its precision."""
-        return torch.from_numpy(self.mean).to(x.device, x.dtype)
+        return torch.tensor(self.mean, device=x.device, dtype=x.dtype)
 
     @property
     def variance(self) -> Float64[ndarray, "N C"]:
@@ -72,31 +71,61 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "N C h w"], given: Moments | None) -> Float[Tensor, "N C h w"]:
         """Normalise x by given statistics, or by its own where none are given."""
+        if given is None and not torch.is_grad_enabled():  # as tiles measure it, to the same bits
+            given = measure(x, Box(0, 0, *x.shape[2:]))
         if given is None:
             if x.shape[2] * x.shape[3] == 1:  # its own mean: nothing deviates (torch refuses it)
                 return (x - x) * self.weight[:, None, None] + self.bias[:, None, None]
             return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
-        mean = torch.from_numpy(given.mean).to(x.device)
-        rstd = torch.from_numpy(1 / np.sqrt(given.variance + self.eps)).to(x.device)
+        mean = torch.tensor(given.mean, device=x.device)
+        rstd = torch.tensor(1 / np.sqrt(given.variance + self.eps), device=x.device)
         scale = self.weight * rstd  # float64: rounded once, below
         shift = self.bias - mean * scale
-        return x * scale.to(x.dtype)[:, :, None, None] + shift.to(x.dtype)[:, :, None, None]
+        return torch.addcmul(_plane(shift, x), x, _plane(scale, x)).to(x.dtype)
 
 
-def complete(stages: Stages, statistics: Sequence[Moments] | None = None) -> Tensor:
-    """Run a network to its end, with the statistics of all its norms or each with its input's own."""
+def _plane(values: Float64[Tensor, "N C"], x: Tensor) -> Tensor:
+    """A value for each channel, in float32 at least: half of that would cost levels."""
+    return values.to(torch.promote_types(x.dtype, torch.float32))[:, :, None, None]
+
+
+def complete(stages: Stages) -> Tensor:
+    """Run a network to its end, each norm with its input's own statistics."""
     next(stages)
     try:
-        for given in repeat(None) if statistics is None else statistics:
-            stages.send(given)
+        while True:
+            stages.send(None)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
-    raise AssertionError(f"{len(statistics or ())} statistics for more norms than that")
 
 
-def advance(stages: Stages, statistics: Sequence[Moments]) -> Tensor:
-    """Run a network up to the norm that follows the given ones; returns what it is about to normalise."""
-    tensor = next(stages)
-    for moments in statistics:
-        tensor = stages.send(moments)
-    return tensor
+class Pass:
+    """A network on its way, stopped in front of a norm. It may be kept there and taken on later: all that it still
+    needs of what it made is alive in its coroutine, and nothing else.
+    """
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+        self._reached = next(stages)
+        self.num_given = 0
+        """How many statistics it has had."""
+
+    def reach(self, statistics: Sequence[Moments | None]) -> Tensor:
+        """What the norm behind these statistics is about to normalise.
+
+        Args:
+            statistics: from the network's first on; those it has had are the same. None: the input's own.
+        """
+        for given in statistics[self.num_given :]:
+            self._reached = self._stages.send(given)
+            self.num_given += 1
+        return self._reached
+
+    def finish(self, statistics: Sequence[Moments | None]) -> Tensor:
+        """What the network makes, given the statistics of all its norms."""
+        self.reach(statistics[:-1])
+        try:
+            self._stages.send(statistics[-1])
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        raise AssertionError(f"{len(statistics)} statistics for more norms than that")

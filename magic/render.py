@@ -1,7 +1,7 @@
 """One tile of a poster: measure a norm on it, mix it, refine it. And the whole canvas in one pass."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,9 +10,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from magic.batch import from_uint8
+from magic.config import Precision
+from magic.content import Content
 from magic.generator import Collage, Generator, Net
-from magic.memory import MemorySet, window
-from magic.norm import Moments, Stages, advance, complete, measure
+from magic.memory import MemorySet
+from magic.norm import Moments, Pass, measure
+from magic.step import DTYPES
 from magic.tiles import Box, Canvas, Halo, Tile, TileGrid
 from magic.warp import neighbours, sample
 
@@ -21,14 +24,14 @@ from magic.warp import neighbours, sample
 class Scene:
     """What is painted, as a function of global coordinates."""
 
-    content: UInt8[ndarray, "H W 3"] | None
-    """The content picture, at the poster's size; None for an unguided generator."""
+    content: Content | None
+    """The content picture, shown at the poster's size; None for an unguided generator."""
     memory: MemorySet
     canvas: Canvas
 
     def content_window(self, box: Box) -> UInt8[ndarray, "h w 3"] | None:
         """Content in a box of the canvas."""
-        return None if self.content is None else window(self.content, self._on_poster(box))
+        return None if self.content is None else self.content.window(self._on_poster(box))
 
     def template_window(self, box: Box) -> UInt8[ndarray, "K h w 3"]:
         """All templates in a box of the canvas."""
@@ -68,6 +71,14 @@ def plan_grid(generator: Generator, canvas: Canvas, core_px: int) -> TileGrid:
     )
 
 
+def sweep_grid(generator: Generator, grid: TileGrid, net: Net, number: int) -> TileGrid:
+    """The same cores, each with no more around it than statistic `number` of a network needs: for a sweep that
+    computes everything anew.
+    """
+    halo = getattr(generator, net).halo_of_norm(number)
+    return replace(grid, halo=halo.aligned(grid.multiple))
+
+
 class TileRenderer:
     """A generator and a scene: whatever is asked of one tile.
 
@@ -75,7 +86,7 @@ class TileRenderer:
     with the same number of threads.
     """
 
-    def __init__(self, generator: Generator, scene: Scene, device: torch.device) -> None:
+    def __init__(self, generator: Generator, scene: Scene, device: torch.device, precision: Precision = "fp32") -> None:
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False
@@ -83,33 +94,42 @@ class TileRenderer:
         self.generator = generator.eval().requires_grad_(False).to(device)
         self.scene = scene
         self.device = device
+        self.precision = precision
 
     @torch.inference_mode()
-    def measure(
-        self,
-        net: Net,
-        tile: Tile,
-        statistics: Sequence[Moments],
-        collage: Float[ndarray, "3 h w"] | None = None,
-    ) -> Moments:
+    def start(self, net: Net, box: Box, collage: Float[ndarray, "3 h w"] | None = None) -> Pass:
+        """A network on its way over a box of the canvas.
+
+        Args:
+            net: which; the refiner also needs the collage.
+            box: where.
+            collage: I_M over the box.
+        """
+        with self._autocast():
+            if net == "mixing":
+                return Pass(self.generator.mix(self._content(box), self._templates(box)))
+            assert collage is not None, "the refiner needs the collage"
+            seen = torch.from_numpy(collage)[None].to(self.device)
+            return Pass(self.generator.refine(seen, self._content(box)))
+
+    @torch.inference_mode()
+    def measure(self, begun: Pass, tile: Tile, statistics: Sequence[Moments]) -> Moments:
         """Moments, over the tile's core, of what needs statistics next, behind those that are given.
 
         Args:
-            net: which network; the refiner also needs the collage over tile.read.
+            begun: a pass over tile.read.
             tile: where.
             statistics: all those before it, over the whole canvas.
-            collage: I_M over tile.read.
         """
-        stages = self._mix(tile.read) if net == "mixing" else self._refine(tile.read, collage)
-        reached = advance(stages, statistics)
-        stages.close()
-        factor = tile.read.width // reached.shape[-1]
-        return measure(reached, tile.core.within(tile.read).shrunk(factor))
+        with self._autocast():
+            reached = begun.reach(statistics)
+        return measure(reached, tile.core.within(tile.read).shrunk(tile.read.width // reached.shape[-1]))
 
     @torch.inference_mode()
-    def mix(self, tile: Tile, statistics: Sequence[Moments]) -> Collage:
+    def mix(self, begun: Pass, tile: Tile, statistics: Sequence[Moments]) -> Collage:
         """I_M and A over the tile's core; and the output, if no refiner follows."""
-        planes = complete(self._mix(tile.read), statistics)
+        with self._autocast():
+            planes = begun.finish(statistics)
         rows, columns = tile.core.within(tile.read).slices
         planes = planes[..., rows, columns]
         num_templates = len(self.scene.memory.templates)
@@ -119,26 +139,24 @@ class TileRenderer:
 
     @torch.inference_mode()
     def refine(
-        self, tile: Tile, statistics: Sequence[Moments], collage: Float[ndarray, "3 h w"]
+        self, begun: Pass, tile: Tile, statistics: Sequence[Moments], collage: Float[ndarray, "3 h w"]
     ) -> Float[Tensor, "3 y x"]:
         """I over the tile's core, from I_M over tile.read."""
-        image = complete(self._refine(tile.read, collage), statistics)
+        with self._autocast():
+            planes = begun.finish(statistics)
         rows, columns = tile.core.within(tile.read).slices
-        return image[0, :, rows, columns]
+        below = torch.from_numpy(collage[:, rows, columns])[None].to(self.device)
+        return self.generator.paint(below, planes[..., rows, columns]).image[0]
 
     @torch.inference_mode()
     def whole(self) -> Collage:
         """The whole canvas in one forward pass: what tiles must reproduce."""
         box = self.scene.canvas.box
-        return self.generator(self._content(box), self._templates(box))  # type: ignore[no-any-return]
+        with self._autocast():
+            return self.generator(self._content(box), self._templates(box))  # type: ignore[no-any-return]
 
-    def _mix(self, box: Box) -> Stages:
-        return self.generator.mix(self._content(box), self._templates(box))
-
-    def _refine(self, box: Box, collage: ndarray | None) -> Stages:
-        assert collage is not None, "the refiner needs the collage"
-        seen = torch.from_numpy(collage)[None].to(self.device)
-        return self.generator.refine(seen, self._content(box))
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32")
 
     def _warped(self, field: Float[Tensor, "K 2 y x"], core: Box) -> Float[Tensor, "1 K 3 y x"]:
         """Each template as its displacement shows it, from no more of it than that takes."""

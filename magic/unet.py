@@ -106,29 +106,44 @@ class UNet(nn.Module):
 
     def stages(self, x: Tensor, num_elements: int = 1) -> Stages:
         """The forward pass as a coroutine over its norms: x [N I H W] -> [N O H W]."""
-        skips = []
+        held, skips = [x], []
+        del x  # what is handed on must not stay: a pass that is kept at a norm holds all that this frame names
         for block in self.encoder:
-            x = yield from block.stages(x, num_elements)  # type: ignore[operator]
-            skips.append(x)
-        x = skips.pop()
+            skips.append((yield from block.stages(held.pop(), num_elements)))  # type: ignore[operator]
+            held.append(skips[-1])
+        skips.pop()
         for block in self.decoder:
-            x = yield from block.stages(x, num_elements)  # type: ignore[operator]
-            x = torch.cat([x, skips.pop()], 1)
-        return self.head(x)  # type: ignore[no-any-return]
+            above = yield from block.stages(held.pop(), num_elements)  # type: ignore[operator]
+            held.append(torch.cat([above, skips.pop()], 1))
+            del above
+        return self.head(held.pop())  # type: ignore[no-any-return]
 
     @property
     def num_norms(self) -> int:
         """How many norms a forward pass meets."""
         return len(self.encoder) + len(self.decoder)
 
-    def reads(self, span: Span) -> Span:
-        """The input pixels that these output pixels depend on, followed back through the module graph."""
-        span = self.head.reads(span)
+    def reads(self, span: Span, norm: int | None = None) -> Span:
+        """The input pixels on which these pixels depend, followed back through the module graph.
+
+        Args:
+            span: of the output or, where a norm is named, of what that norm is about to normalise.
+            norm: which, in the order of a forward pass.
+        """
+        depth = len(self.encoder)
+        encoder, decoder = list(self.encoder), list(self.decoder)
         skipped = []
-        for block in reversed(self.decoder):
+        if norm is None:
+            span = self.head.reads(span)
             skipped.append(span)
+        else:
+            encoder, decoder = encoder[: norm + 1], decoder[: max(norm + 1 - depth, 0)]
+        for block in reversed(decoder):
             span = block.conv.reads(span)  # type: ignore[union-attr, operator]
-        for block in reversed(self.encoder):
+            skipped.append(span)
+        if skipped:
+            skipped.pop()  # the deepest block has no skip beside it
+        for block in reversed(encoder):
             span = block.conv.reads(span)  # type: ignore[union-attr, operator]
             span = span.union(skipped.pop()) if skipped else span
         return span
@@ -137,3 +152,13 @@ class UNet(nn.Module):
     def halo(self) -> Halo:
         """How far an aligned block of output sees, in pixels."""
         return halo_of(self.reads, 1 << len(self.encoder))
+
+    def halo_of_norm(self, norm: int) -> Halo:
+        """How far what a norm normalises sees, in pixels of the input; for statistics behind the last norm, `halo`."""
+        if norm >= self.num_norms:
+            return self.halo
+        depth = len(self.encoder)
+        level = norm if norm < depth else 2 * depth - 2 - norm
+        multiple, factor = 1 << depth, 2 << level
+        first, last = self.reads(Span(0, multiple // factor - 1), norm)
+        return Halo(max(-first, 0), max(last - (multiple - 1), 0))

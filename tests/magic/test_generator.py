@@ -5,6 +5,7 @@ from torch.nn.attention import SDPBackend
 from magic.checkpoint import pack_generator, unpack_generator
 from magic.config import GeneratorConfig
 from magic.generator import MagicGenerator
+from magic.norm import complete
 from tests.conftest import random_generator
 
 
@@ -78,8 +79,6 @@ def test_elements_see_one_another():
 
 
 def complete_logits(generator, content, templates):
-    from magic.norm import complete
-
     return complete(generator.mix(content, templates))
 
 
@@ -90,13 +89,15 @@ def test_the_collage_is_made_of_the_templates_alone():
     assert (made.collage >= templates.amin(1) - 1e-5).all()
 
 
-def test_a_correcting_refiner_starts_as_the_identity_and_never_changes_the_mean_colour():
-    generator = MagicGenerator(GeneratorConfig(channels=4, depth=2, refine="correct"))
+def test_a_blending_refiner_starts_with_the_collage_and_paints_the_share_it_says():
+    torch.manual_seed(0)
+    made = MagicGenerator(GeneratorConfig(channels=4, depth=2, refine="blend"))(*inputs(3))
+    assert 0.01 < made.painted.mean() < 0.1
+    generator = random_generator(2, refine="blend")
     made = generator(*inputs(3))
-    assert torch.allclose(made.image, made.collage, atol=1e-6)
-    made = random_generator(2, refine="correct")(*inputs(3))
+    colours = complete(generator.refine(made.collage, None))[:, :3].tanh()
+    assert torch.allclose(made.image, made.collage * (1 - made.painted) + colours * made.painted, atol=1e-5)
     assert (made.image - made.collage).abs().max() > 1e-2
-    assert torch.allclose(made.image.mean((2, 3)), made.collage.mean((2, 3)), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["affine", "flow"])
@@ -148,8 +149,6 @@ def test_settings_that_do_not_go_together(settings, message):
 def test_the_refiner_sees_the_content_only_when_told(sees, same):
     generator = random_generator(2, refiner_sees_content=sees)
     collage = torch.rand(1, 3, 16, 16)
-    from magic.norm import complete
-
     outputs = [complete(generator.refine(collage, torch.full((1, 3, 16, 16), c))) for c in (0.1, 0.9)]
     other = complete(generator.refine(collage, torch.rand(1, 3, 16, 16)))
     assert torch.allclose(outputs[0], other) == same

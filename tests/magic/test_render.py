@@ -2,49 +2,31 @@ import numpy as np
 import pytest
 import torch
 
+from magic.both_ways import LEVEL, Difference, by_tiles, in_one_pass, region
+from magic.content import Content
 from magic.render import Scene, TileRenderer, plan_canvas, plan_grid
+from magic.tiles import Box
 from tests.conftest import memory_set, random_generator, textured
 
-LEVEL = 127.5  # 8-bit levels per unit
 
-
-def paint_by_tiles(renderer, grid):
-    """Sweeps and renders of all networks, as the fan-out does them: the collage and the output."""
-    shape = (3, grid.height, grid.width)
-    collage, output = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
-    for net in renderer.generator.nets:
-        statistics = []
-        for _ in range(renderer.generator.num_statistics(net)):
-            total = None
-            for tile in grid:
-                moments = renderer.measure(net, tile, statistics, part(collage, tile.read))
-                total = moments if total is None else total.merge(moments)
-            statistics.append(total)
-        for tile in grid:
-            place = (slice(None), *tile.core.slices)
-            if net == "refiner":
-                output[place] = renderer.refine(tile, statistics, part(collage, tile.read)).cpu().numpy()
-            else:
-                made = renderer.mix(tile, statistics)
-                collage[place], output[place] = made.collage[0].cpu().numpy(), made.image[0].cpu().numpy()
-    return collage, output
-
-
-def part(array, box):
-    return np.ascontiguousarray(array[(slice(None), *box.slices)])
+def assert_equal(painted, expected):
+    for name in ("output", "collage"):
+        error = np.abs(getattr(painted, name) - getattr(expected, name)) * LEVEL
+        assert error.mean() <= 0.001
+        assert error.max() <= 0.02
 
 
 # content smaller than a tile, sizes off every grid, one tile, many tiles, long and thin; all systems and warps
 CASES = [
     (2, 50, 61, 20, {}),
-    (2, 97, 33, 48, {"refine": "correct", "inducing_points": 3}),
+    (2, 97, 33, 48, {"refine": "blend", "inducing_points": 3}),
     (3, 7, 5, 64, {"refiner_sees_content": True}),
-    (3, 130, 171, 64, {"refine": "correct"}),
+    (3, 130, 171, 64, {"refine": "blend"}),
     (3, 64, 200, 40, {"refiner_sees_content": True}),
-    (4, 90, 75, 96, {"refine": "correct"}),
+    (4, 90, 75, 96, {"refine": "blend"}),
     (5, 40, 70, 320, {}),
     (2, 97, 120, 48, {"warp": "flow", "warp_reach_px": 30.0}),
-    (3, 130, 90, 64, {"warp": "affine", "refine": "correct"}),
+    (3, 130, 90, 64, {"warp": "affine", "refine": "blend"}),
     (2, 70, 90, 40, {"guided": False, "warp": "affine"}),
     (3, 130, 90, 64, {"system": "mosaic"}),
     (3, 130, 90, 64, {"system": "famos", "memory_size": 3}),
@@ -57,14 +39,41 @@ def test_tiles_equal_the_whole_pass(depth, height, width, core_px, settings):
     generator = random_generator(depth, **settings)
     canvas = plan_canvas(generator, height, width)
     memory = memory_set([textured(rng, 60, 80), textured(rng, 45, 50)], 3, seed=width)
-    content = textured(rng, height, width) if generator.config.guided else None
+    content = Content.of(textured(rng, height, width)) if generator.config.guided else None
     renderer = TileRenderer(generator, Scene(content, memory, canvas), torch.device("cpu"))
-    whole = renderer.whole()
-    painted = paint_by_tiles(renderer, plan_grid(generator, canvas, core_px))
-    for image, expected in zip(painted, (whole.collage, whole.image), strict=True):
-        error = np.abs(image - expected[0].numpy()) * LEVEL
-        assert error.mean() <= 0.001
-        assert error.max() <= 0.02
+    whole = in_one_pass(renderer)
+    grid = plan_grid(generator, canvas, core_px)
+    for kept in ((), range(len(grid))):
+        painted, statistics = by_tiles(renderer, grid, keep=kept)
+        assert_equal(painted, whole)
+        assert Difference.between(painted, whole).flips <= 1e-4 * height * width
+    box = Box(3, 5, min(40, canvas.height), min(50, canvas.width))
+    assert_equal(region(renderer, box, statistics), whole.part(box))
+
+
+def test_what_is_kept_changes_no_bit():
+    """A tile whose pass was lost, or had no room, is computed anew to the same numbers."""
+    rng = np.random.default_rng(0)
+    generator = random_generator(3, refine="blend")
+    canvas = plan_canvas(generator, 130, 171)
+    scene = Scene(Content.of(textured(rng, 130, 171)), memory_set([textured(rng, 60, 80)], 3, seed=0), canvas)
+    renderer = TileRenderer(generator, scene, torch.device("cpu"))
+    grid = plan_grid(generator, canvas, 64)
+    some, all_of_them = (by_tiles(renderer, grid, keep=k)[0] for k in ((1, 4), range(len(grid))))
+    for one, other in zip(some, all_of_them, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(("depth", "kept"), [(3, ()), (3, range(99)), (4, ()), (5, range(99))])
+def test_tiles_equal_the_whole_pass_in_bf16(depth, kept):
+    """A last bit of bf16 is half a level: the bounds hold because no bit differs before it is rounded."""
+    rng = np.random.default_rng(depth)
+    generator = random_generator(depth, channels=2, heads=1, refine="blend")
+    canvas = plan_canvas(generator, 30, 40)
+    scene = Scene(Content.of(textured(rng, 30, 40)), memory_set([textured(rng, 60, 80)], 2, seed=0), canvas)
+    renderer = TileRenderer(generator, scene, torch.device("cpu"), "bf16")
+    painted, _ = by_tiles(renderer, plan_grid(generator, canvas, 16 << depth - 2), keep=kept)
+    assert_equal(painted, in_one_pass(renderer))
 
 
 def test_statistics_of_each_tile_alone_would_show():
@@ -73,13 +82,13 @@ def test_statistics_of_each_tile_alone_would_show():
     generator = random_generator(3)
     canvas = plan_canvas(generator, 130, 171)
     memory = memory_set([textured(rng, 60, 80)], 3, seed=0)
-    renderer = TileRenderer(generator, Scene(textured(rng, 130, 171), memory, canvas), torch.device("cpu"))
+    renderer = TileRenderer(generator, Scene(Content.of(textured(rng, 130, 171)), memory, canvas), torch.device("cpu"))
     whole = renderer.whole()
     tile = plan_grid(generator, canvas, 64)[6]
     statistics = []
     for _ in range(generator.mixing.num_norms):
-        statistics.append(renderer.measure("mixing", tile, statistics))
-    collage = renderer.mix(tile, statistics).collage[0].numpy()
+        statistics.append(renderer.measure(renderer.start("mixing", tile.read), tile, statistics))
+    collage = renderer.mix(renderer.start("mixing", tile.read), tile, statistics).collage[0].numpy()
     error = np.abs(collage - whole.collage[0].numpy()[(slice(None), *tile.core.slices)]) * LEVEL
     assert error.max() > 1.0
 
@@ -90,7 +99,7 @@ def test_a_border_shows_no_frame():
 
     rng = np.random.default_rng(0)
     generator = random_generator(2)
-    content = textured(rng, 40, 52)
+    content = Content.of(textured(rng, 40, 52))
     memory = memory_set([textured(rng, 60, 80)], 3, seed=0)
     canvas = plan_canvas(generator, 40, 52)
     assert canvas.bleed_before >= generator.mixing.halo.before + generator.refiner.halo.before
@@ -99,10 +108,11 @@ def test_a_border_shows_no_frame():
     renderer = TileRenderer(generator, Scene(content, memory, canvas), torch.device("cpu"))
     grid = plan_grid(generator, canvas, 1024)
     for _ in range(generator.mixing.num_norms):
-        statistics.append(renderer.measure("mixing", grid[0], statistics))
+        statistics.append(renderer.measure(renderer.start("mixing", grid[0].read), grid[0], statistics))
     posters = []
     for some in (canvas, wide):
         renderer = TileRenderer(generator, Scene(content, memory, some), torch.device("cpu"))
-        collage = renderer.mix(plan_grid(generator, some, 1024)[0], statistics).collage[0].numpy()
+        tile = plan_grid(generator, some, 1024)[0]
+        collage = renderer.mix(renderer.start("mixing", tile.read), tile, statistics).collage[0].numpy()
         posters.append(collage[(slice(None), *some.poster.slices)])
     assert np.abs(posters[0] - posters[1]).max() * LEVEL <= 0.02

@@ -47,6 +47,7 @@ def parameters(state):
         {"generator": {"warp": "affine", "inducing_points": 2}},
         {"generator": {"system": "mosaic"}},
         {"generator": {"system": "famos", "memory_size": 3}, "losses": LossConfig(painted_share=1.0)},
+        {"generator": {"refine": "blend"}, "losses": LossConfig(painted_share=1.0)},
     ],
 )
 def test_every_option_learns_saves_and_goes_on(change, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from magic.norm import Moments, complete
+from magic.norm import Moments, Pass
 from magic.set_attention import SetAttention
 from magic.tiles import Halo
 from magic.unet import UNet, UpConv
@@ -20,8 +20,8 @@ def test_four_phase_convolutions_equal_upsampling_and_a_5x5_convolution(size):
     assert torch.allclose(up(x), plain, atol=1e-12, rtol=0)
 
 
-def reach_of_impulses(net: UNet, depth: int, num_elements: int) -> Halo:
-    """How far around an aligned block of output the input has any influence, by back-propagation."""
+def reach_of_impulses(net: UNet, depth: int, num_elements: int, norm: int | None = None) -> Halo:
+    """How far around an aligned block of output, or of what a norm normalises, the input has any influence."""
     multiple = 2**depth
     start = 5 * multiple
     x = torch.rand(num_elements, 3, 10 * multiple, 10 * multiple, dtype=torch.float64, requires_grad=True)
@@ -29,8 +29,11 @@ def reach_of_impulses(net: UNet, depth: int, num_elements: int) -> Halo:
         Moments(1, torch.zeros(num_elements, c).double().numpy(), torch.ones(num_elements, c).double().numpy())
         for c in (block.norm.weight.numel() for block in [*net.encoder, *net.decoder])
     ]
-    y = complete(net.stages(x, num_elements), unit)
-    y[..., start : start + multiple, start : start + multiple].sum().backward()
+    begun = Pass(net.stages(x, num_elements))
+    y = begun.finish(unit) if norm is None else begun.reach(unit[:norm])
+    factor = x.shape[-1] // y.shape[-1]
+    block = slice(start // factor, (start + multiple) // factor)
+    y[..., block, block].sum().backward()
     touched = x.grad.abs().sum((0, 1))
     rows, columns = (touched.sum(axis).nonzero().flatten() for axis in (1, 0))
     assert rows[0] == columns[0]
@@ -48,6 +51,9 @@ def test_the_halo_of_the_module_graph_is_what_an_impulse_sees(depth, heads):
         if "attention" not in name:
             parameter.data.abs_().add_(1e-3)  # nothing positive is cut off by a ReLU or cancels out
     assert reach_of_impulses(net, depth, 1 if heads is None else 2) == net.halo
+    for norm in range(net.num_norms):
+        assert reach_of_impulses(net, depth, 1 if heads is None else 2, norm) == net.halo_of_norm(norm)
+    assert net.halo_of_norm(net.num_norms) == net.halo
 
 
 def test_the_halo_at_paper_depth():
