@@ -1,6 +1,7 @@
 """Whole objects on any storage: written so that a reader sees all of one or nothing."""
 
 import json
+import mimetypes
 import uuid
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,16 @@ def join(url: str, *parts: str) -> str:
 
 def absolute(url: str) -> str:
     """A local path made absolute, so that other processes find it; other URLs as they are."""
-    return url if "://" in url or "::" in url else str(Path(url).absolute())
+    path = url.removeprefix("file://")
+    return path if "://" in path or "::" in path else str(Path(path).absolute())
 
 
 def write_object(url: str, data: bytes) -> None:
     """Write an object in one piece. Object stores do; on a local disk a finished file takes the name's place."""
     fs, path = url_to_fs(url)
     if "file" not in fs.protocol:
-        fs.pipe_file(path, data)
+        kind = mimetypes.guess_type(url)[0] if "s3" in fs.protocol else None  # a browser asks the bucket for it
+        fs.pipe_file(path, data, **({"ContentType": kind} if kind else {}))
         return
     unfinished = Path(f"{path}.{uuid.uuid4().hex}.partial")
     unfinished.parent.mkdir(parents=True, exist_ok=True)

@@ -1,18 +1,24 @@
 """A supervised pool of Ray actors: every task is done once, whatever becomes of the workers."""
 
 import logging
+import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 QUEUED_PER_WORKER = 2  # one at work, one at hand
+MOST_IN_A_ROW = 10
+"""Tasks that are given up without one that succeeds in between: then the others would fail, too."""
 PATIENCE_S = 30.0
 PING_S = 2.0
+MOST_HERE = 4
+"""Tasks that are done sooner in this process than workers are started for them."""
 
 
 @dataclass(slots=True)
@@ -43,20 +49,27 @@ class WorkerPool:
         self._starting: dict[Any, Any] = {}
         self._ready: list[_Worker] = []
         self._failed_starts = 0
+        self._suspects: set[int] = set()
         self._fill()
 
-    def map(self, call: Callable[[Any, int], Any], tasks: Iterable[int]) -> Iterator[tuple[int, Any]]:
+    def map(
+        self, call: Callable[[Any, int], Any], tasks: Iterable[int], homes: dict[int, Any] | None = None
+    ) -> Iterator[tuple[int, Any]]:
         """Each task with its result, in the order in which they are finished.
 
         Args:
             call: starts a task on an actor and returns the reference of its result.
             tasks: the tasks' numbers.
+            homes: the actor that each task goes to if it has the choice, because it has part of it done already.
+                Filled in with the actors that did the tasks.
 
         Raises:
-            RuntimeError: after all other tasks, if some failed max_attempts times; or if no worker starts.
+            RuntimeError: after all other tasks, if some failed max_attempts times, or at once if it is one after the
+                other (a full disk, say); or if no worker starts.
         """
-        waiting, attempts, given_up = deque(tasks), Counter[int](), dict[int, Exception]()
-        while waiting or any(worker.queue for worker in self._ready):
+        waiting, attempts, given_up = Waiting(tasks, homes or {}), Counter[int](), dict[int, Exception]()
+        in_a_row = 0
+        while in_a_row < MOST_IN_A_ROW and (waiting or any(worker.queue for worker in self._ready)):
             self._fill()
             self._assign(waiting, call)
             ref, worker = self._next_event(waiting)
@@ -66,19 +79,28 @@ class WorkerPool:
             try:
                 result = ray.get(ref)
             except RayError as error:
-                task = self._recover(worker, task, error, waiting)
+                blamed = self._recover(worker, task, error, waiting)
+                if blamed is None:
+                    continue
+                task = blamed
                 attempts[task] += 1
-                log.warning("tile %d failed (%d of %d): %s", task, attempts[task], self._max_attempts, _brief(error))
+                log.warning("task %d failed (%d of %d): %s", task, attempts[task], self._max_attempts, _brief(error))
                 if attempts[task] >= self._max_attempts:
                     waiting.remove(task)
                     given_up[task] = error
+                    in_a_row += 1
+                    self._suspects.discard(task)
             else:
+                self._suspects.discard(task)
                 worker.queue.remove((ref, task))
+                in_a_row = 0
+                if homes is not None:
+                    homes[task] = worker.actor
                 yield task, result
         if given_up:
             task, cause = next(iter(given_up.items()))
             raise RuntimeError(
-                f"{len(given_up)} tiles failed {self._max_attempts} times, tile {task} with: {_brief(cause)}; "
+                f"{len(given_up)} tasks failed {self._max_attempts} times, task {task} with: {_brief(cause)}; "
                 "what is done is kept, and the same command tries these again"
             ) from cause
 
@@ -93,20 +115,20 @@ class WorkerPool:
             actor = self._start()
             self._starting[actor.ready.remote()] = actor
 
-    def _assign(self, waiting: deque[int], call: Callable[[Any, int], Any]) -> None:
-        for depth in range(QUEUED_PER_WORKER):  # first one for each, then a second
+    def _assign(self, waiting: "Waiting", call: Callable[[Any, int], Any]) -> None:
+        for depth in range(1 if self._suspects else QUEUED_PER_WORKER):  # first one for each, then a second
             for worker in self._ready:
                 if waiting and len(worker.queue) <= depth:
-                    task = waiting.popleft()
+                    task = waiting.take(worker.actor)
                     worker.queue.append((call(worker.actor, task), task))
 
-    def _next_event(self, waiting: deque[int]) -> tuple[Any, _Worker | None]:
+    def _next_event(self, waiting: "Waiting") -> tuple[Any, _Worker | None]:
         """A finished result with its worker; or nothing to fetch, when a worker came or none did for a while."""
         owners = {ref: worker for worker in self._ready for ref, _ in worker.queue}
         done, _ = ray.wait([*self._starting, *owners], num_returns=1, timeout=PATIENCE_S)
         if not done:
             if not self._ready:
-                log.warning("%d tiles wait for a first worker: the cluster has no room yet", len(waiting))
+                log.warning("%d tasks wait for a first worker: the cluster has no room yet", len(waiting))
             return None, None
         ref = done[0]
         if ref in owners:
@@ -117,26 +139,32 @@ class WorkerPool:
         except RayError as error:
             self._failed_starts += 1
             if self._failed_starts >= self._max_attempts:
-                raise RuntimeError(f"render workers do not start: {_brief(error)}") from error
+                raise RuntimeError(f"workers do not start: {_brief(error)}") from error
         else:
             self._failed_starts = 0
             self._ready.append(_Worker(actor))
         return None, None
 
-    def _recover(self, worker: _Worker, task: int, error: RayError, waiting: deque[int]) -> int:
+    def _recover(self, worker: _Worker, task: int, error: RayError, waiting: "Waiting") -> int | None:
         """Put back what a failure lost: the task itself or, with a dead worker, all that it held.
 
-        Returns the task to blame: a dead worker was at the oldest of its tasks.
+        Returns the task to blame. Of several that a dead worker held it may be any, since the result of one that was
+        done may be lost, too: they become suspects, which are given out one by one.
         """
         if isinstance(error, RayTaskError) and not isinstance(error, RayActorError):
             worker.queue = deque(item for item in worker.queue if item[1] != task)
-            waiting.appendleft(task)
+            waiting.put_first([task])
             return task
-        waiting.extendleft(held for _, held in reversed(worker.queue))
+        held = [number for _, number in worker.queue]
+        waiting.put_first(held)
         self._ready.remove(worker)
         ray.kill(worker.actor)
         self._drop_dead_idlers()
-        return worker.queue[0][1]
+        if len(held) > 1:
+            log.warning("a worker died with tasks %s", held)
+            self._suspects.update(held)
+            return None
+        return held[0]
 
     def _drop_dead_idlers(self) -> None:
         """Forget idle workers that died too, with their node say: the next task must not be blamed for each."""
@@ -149,6 +177,90 @@ class WorkerPool:
                 ray.get(ref)
             except RayError:
                 self._ready.remove(pings[ref])
+
+
+class Hands:
+    """Workers that do any function of something that all of them share. None is started before it is needed."""
+
+    def __init__(self, shared: Any, num_workers: int) -> None:
+        """Hold back until there is work.
+
+        Args:
+            shared: what every function gets first; sent to each worker once.
+            num_workers: processes, one CPU each.
+        """
+        self._shared, self._num_workers = shared, num_workers
+        self._pool: WorkerPool | None = None
+
+    def each(
+        self, function: Callable[[Any, int], Any], numbers: Sequence[int], title: str
+    ) -> Iterator[tuple[int, Any]]:
+        """What a function makes of each number, as it gets done, under a progress bar.
+
+        Args:
+            function: takes what is shared and a number; doing one twice must do no harm.
+            numbers: the tasks.
+            title: of the bar.
+
+        Raises:
+            RuntimeError: after all others, if it keeps failing for some.
+        """
+        if self._pool is None and len(numbers) > min(self._num_workers, MOST_HERE):
+            shared, actor = ray.put(self._shared), ray.remote(num_cpus=1, max_restarts=0)(_Hand)
+            self._pool = WorkerPool(lambda: actor.remote(shared), self._num_workers)
+        done: Iterator[tuple[int, Any]]
+        if self._pool is None:  # less work than it is to start workers
+            done = ((number, function(self._shared, number)) for number in numbers)
+        else:
+            given = ray.put(function)
+            done = self._pool.map(lambda hand, number: hand.do.remote(given, number), numbers)
+        yield from tqdm(done, total=len(numbers), desc=title, leave=False, disable=not numbers)
+
+    def close(self) -> None:
+        """End all workers."""
+        if self._pool is not None:
+            self._pool.close()
+
+
+class _Hand:
+    def __init__(self, shared: Any) -> None:
+        self._shared = shared
+
+    def ready(self) -> int:
+        return os.getpid()
+
+    def do(self, function: Callable[[Any, int], Any], number: int) -> Any:
+        return function(self._shared, number)
+
+
+class Waiting:
+    """Tasks that nobody has yet: those with a home apart from those without."""
+
+    def __init__(self, tasks: Iterable[int], homes: Mapping[int, Any]) -> None:
+        self._anyones: deque[int] = deque()
+        self._at_home: dict[Any, deque[int]] = {}
+        for task in tasks:
+            home = homes.get(task)
+            queue = self._anyones if home is None else self._at_home.setdefault(home, deque())
+            queue.append(task)
+
+    def __len__(self) -> int:
+        return len(self._anyones) + sum(map(len, self._at_home.values()))
+
+    def take(self, actor: Any) -> int:
+        """The next task for an actor: its own, one without a home, or the last of whoever has most."""
+        for queue in (self._at_home.get(actor), self._anyones):
+            if queue:
+                return queue.popleft()
+        return max(self._at_home.values(), key=len).pop()
+
+    def put_first(self, tasks: Sequence[int]) -> None:
+        """Put tasks back, before all others without a home."""
+        self._anyones.extendleft(reversed(tasks))
+
+    def remove(self, task: int) -> None:
+        """Take out a task that was put back."""
+        self._anyones.remove(task)
 
 
 def _brief(error: Exception) -> str:

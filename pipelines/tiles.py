@@ -5,24 +5,29 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import ray
 import torch
+from numpy import ndarray
 from tqdm import tqdm
 
 from magic.batch import to_uint8
+from magic.both_ways import Statistics
 from magic.checkpoint import Packed, unpack_generator
-from magic.generator import Net
-from magic.norm import Moments
-from magic.render import Scene, TileRenderer
-from magic.sheets import weights_in_colour
-from magic.tiles import TileGrid
+from magic.config import Precision
+from magic.cost import bytes_kept
+from magic.generator import Collage, Generator, Net
+from magic.norm import Moments, Pass
+from magic.render import Scene, TileRenderer, sweep_grid
+from magic.tiles import Tile, TileGrid
 from pipelines.pool import WorkerPool
-from pipelines.poster import PosterStore
+from pipelines.poster import UNREFINED, Coverage, PosterStore
 
 SAVE_EVERY_S = 10.0
-PRODUCT: dict[Net, str] = {"mixing": "collage", "refiner": "output"}
+PREVIEW_TILES = 16
+Taking = Literal["exact", "preview", "frozen"]
+"""Of statistics: from all tiles; from a few of them, for a quick and approximate look; or from another poster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,58 @@ class PosterTask:
     scene: Scene
     grid: TileGrid
     store: PosterStore
-    with_weights: bool
     threads: int
+    precision: Precision = "fp32"
+    keep: bool = False
+    """Whether a worker keeps what it computed of a tile from one sweep to the next, as far as keep_bytes goes."""
+    keep_bytes: int = 0
+    """Of each worker. The poster does not depend on it."""
+    statistics: Taking = "exact"
+
+    @property
+    def measured(self) -> Sequence[int]:
+        """The tiles that statistics are taken from."""
+        return measured_tiles(len(self.grid), self.statistics)
+
+    @property
+    def refined(self) -> bool:
+        """Whether a refiner follows the mixing network."""
+        return "refiner" in self.sweeps
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What workers write; the last one of each network tells that its tile is done."""
+        top = ("top_labels", "top_weights") if self.store.top else ()
+        return ("labels", *top, "collage", *((UNREFINED,) if self.refined else ()), "output")
+
+    def product(self, net: Net) -> str:
+        """The layer that a network writes last."""
+        return UNREFINED if net == "mixing" and self.refined else "output"
+
+    def tile(self, generator: Generator, net: Net, statistic: int, number: int) -> Tile:
+        """A tile as it is read to measure a statistic; for a rendering, the statistic behind the last.
+
+        Box shapes are constant within a sweep, and the same whether a tile was kept or not.
+        """
+        grid = self.grid if self.keep else sweep_grid(generator, self.grid, net, statistic)
+        return grid[number]
+
+
+def measured_tiles(num_tiles: int, statistics: Taking) -> Sequence[int]:
+    """Which of so many tiles statistics are taken from."""
+    if statistics == "frozen":
+        return ()
+    if statistics == "exact" or num_tiles <= PREVIEW_TILES:
+        return range(num_tiles)
+    return [(2 * i + 1) * num_tiles // (2 * PREVIEW_TILES) for i in range(PREVIEW_TILES)]
+
+
+class Measured(NamedTuple):
+    """One tile's part in a statistic."""
+
+    moments: Moments
+    kept: bool
+    """Whether the worker can go on with the tile from here."""
 
 
 class TileWorker:
@@ -46,86 +101,152 @@ class TileWorker:
         torch.set_num_threads(task.threads)
         device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
         self.task = task
-        self.renderer = TileRenderer(unpack_generator(task.generator), task.scene, device)
+        self.generator = unpack_generator(task.generator)
+        self.renderer = TileRenderer(self.generator, task.scene, device, task.precision)
+        self._net = next(iter(task.sweeps))
+        self._kept: dict[int, Pass] = {}
+        self._room = task.keep_bytes
 
     def ready(self) -> int:
         """The process id, once the model is loaded."""
         return os.getpid()
 
-    def measure(self, net: Net, number: int, statistics: Sequence[Moments]) -> Moments:
+    def measure(self, net: Net, number: int, statistics: Sequence[Moments]) -> Measured:
         """One tile's part in the statistics of the norm behind those given."""
-        return self.renderer.measure(net, self.task.grid[number], statistics, self._collage(net, number))
+        tile = self.task.tile(self.generator, net, len(statistics), number)
+        begun = self._begin(net, number, tile)
+        moments = self.renderer.measure(begun, tile, statistics)
+        return Measured(moments, self._keep(net, number, begun))
 
     def render(self, net: Net, number: int, statistics: Sequence[Moments]) -> None:
-        """Write one tile of what a network makes. The collage is written last: it tells that the tile is done."""
+        """Write one tile of what a network makes."""
         store, tile = self.task.store, self.task.grid[number]
+        begun = self._begin(net, number, tile)
         if net == "refiner":
-            image = self.renderer.refine(tile, statistics, self._collage(net, number))
+            image = self.renderer.refine(begun, tile, statistics, store.read_canvas(UNREFINED, tile.read))
             store.write("output", tile.core, to_uint8(image).cpu().numpy())
             return
-        made = self.renderer.mix(tile, statistics)
-        if self.task.with_weights:
-            store.write("weights", tile.core, weights_in_colour(made.weights[0].cpu().numpy()))
-        if "refiner" not in self.task.sweeps:
-            store.write("output", tile.core, to_uint8(made.image[0]).cpu().numpy())
-        store.write("collage", tile.core, made.collage[0].cpu().numpy())
+        made = self.renderer.mix(begun, tile, statistics)
+        for name, pixels in layers_of(made, self.task).items():
+            store.write(name, tile.core, pixels)
 
-    def _collage(self, net: Net, number: int) -> Any:
-        return self.task.store.read("collage", self.task.grid[number].read) if net == "refiner" else None
+    def _begin(self, net: Net, number: int, tile: Tile) -> Pass:
+        """A tile's pass where it was left, or a new one."""
+        if net != self._net:  # what is left of the other network was finished by other workers
+            self._net, self._room = net, self.task.keep_bytes
+            self._kept.clear()
+        begun = self._kept.pop(number, None)
+        if begun is not None:
+            self._room += self._size(net)
+            return begun
+        collage = self.task.store.read_canvas(UNREFINED, tile.read) if net == "refiner" else None
+        return self.renderer.start(net, tile.read, collage)
+
+    def _keep(self, net: Net, number: int, begun: Pass) -> bool:
+        fits = self.task.keep and self._size(net) <= self._room
+        if fits:
+            self._kept[number] = begun
+            self._room -= self._size(net)
+        return fits
+
+    def _size(self, net: Net) -> int:
+        read, k = self.task.grid[0].read, len(self.task.scene.memory.templates)
+        return bytes_kept(self.generator.config, net, k, read.height * read.width, self.task.precision)
 
 
-def paint(task: PosterTask, *, num_workers: int, use_gpu: bool) -> dict[Net, list[Moments]]:
-    """Do all that is not done yet of a poster; returns the statistics of all norms.
+def layers_of(made: Collage, task: PosterTask) -> dict[str, ndarray]:
+    """What the mixing network's tile adds to each layer, in the order in which it is written."""
+    weights = made.weights[0]
+    layers = {"labels": weights.argmax(0, keepdim=True).to(torch.uint16).cpu().numpy()}
+    if task.store.top:
+        top = weights.topk(task.store.top, 0)
+        layers["top_labels"] = top.indices.to(torch.uint16).cpu().numpy()
+        layers["top_weights"] = (top.values * 255).round().to(torch.uint8).cpu().numpy()
+    layers["collage"] = to_uint8(made.collage[0]).cpu().numpy()
+    if task.refined:
+        return layers | {UNREFINED: made.collage[0].float().cpu().numpy()}
+    return layers | {"output": to_uint8(made.image[0]).cpu().numpy()}
+
+
+def paint(task: PosterTask, frozen: Statistics | None = None, *, num_workers: int, use_gpu: bool) -> Statistics:
+    """Do all that is not done yet of a poster's layers; returns the statistics of all norms.
+
+    Args:
+        task: what to paint.
+        frozen: the statistics to use, where they are not the poster's own.
+        num_workers: processes.
+        use_gpu: whether each has a GPU.
 
     Raises:
         RuntimeError: if tiles keep failing; everything else is kept.
     """
-    sweeps, tiles, store = task.sweeps, len(task.grid), task.store
-    shared = ray.put(task)
-    actor = ray.remote(num_cpus=task.threads, num_gpus=int(use_gpu), max_restarts=0)(TileWorker)
-    everything = (sum(sweeps.values()) + len(sweeps)) * tiles
-    statistics: dict[Net, list[Moments]] = {net: [] for net in sweeps}
-    with (
-        closing(WorkerPool(lambda: actor.remote(shared), min(num_workers, tiles))) as pool,
-        tqdm(total=everything, unit="tile", desc="painting") as bar,
-    ):
+    sweeps, num_tiles, store = task.sweeps, len(task.grid), task.store
+    for net, moments in (frozen or {}).items():
+        for number, given in enumerate(moments):
+            store.adopt_statistics(net, number, given)
+    if len(store.done("output")) == num_tiles:
+        store.drop(UNREFINED)
+        return {net: [_complete(store.load_statistics(net, i)) for i in range(sweeps[net])] for net in sweeps}
+    measured = task.measured
+    everything = sum(sweeps.values()) * len(measured) + len(sweeps) * num_tiles
+    statistics: Statistics = {net: [] for net in sweeps}
+    with closing(_pool(task, num_workers, use_gpu)) as pool, tqdm(total=everything, unit="tile") as bar:
         for net in sweeps:
+            homes: dict[int, Any] = {}
             for number in range(sweeps[net]):
                 bar.set_description(f"{net} statistics {number + 1}/{sweeps[net]}")
-                statistics[net].append(_sweep(pool, store, net, statistics[net], tiles, bar))
-            bar.set_description(f"rendering the {PRODUCT[net]}")
-            done = store.done(PRODUCT[net])
+                statistics[net].append(_Sweep(pool, store, net, measured, bar).run(statistics[net], homes))
+            bar.set_description(f"rendering: {net}")
+            done = store.done(task.product(net))
             bar.update(len(done))
-            left = [tile for tile in range(tiles) if tile not in done]
-            for _ in pool.map(_call("render", net, statistics[net]), left):
+            left = [tile for tile in range(num_tiles) if tile not in done]
+            for _ in pool.map(_call("render", net, statistics[net]), left, homes):
                 bar.update()
+    store.drop(UNREFINED)
     return statistics
 
 
-def _sweep(
-    pool: WorkerPool, store: PosterStore, net: Net, before: Sequence[Moments], num_tiles: int, bar: Any
-) -> Moments:
-    """Statistics of one norm over all tiles, merged in the tiles' order, whatever order they come in."""
-    number = len(before)
-    coverage = store.load_statistics(net, number)
-    bar.update(coverage.num_tiles)
-    early: dict[int, Moments] = {}
-    saved_at = time.monotonic()
-    try:
-        for tile, moments in pool.map(_call("measure", net, before), range(coverage.num_tiles, num_tiles)):
-            bar.update()
-            early[tile] = moments
-            while coverage.num_tiles in early:
-                coverage = coverage.extended(early.pop(coverage.num_tiles))
-            if coverage.moments and time.monotonic() > saved_at + SAVE_EVERY_S:
-                store.save_statistics(net, number, coverage)
-                saved_at = time.monotonic()
-    finally:
-        if coverage.moments:
-            store.save_statistics(net, number, coverage)
-    assert coverage.moments is not None
-    assert coverage.num_tiles == num_tiles
+class _Sweep:
+    """Statistics of one norm, merged in the tiles' order, whatever order they come in."""
+
+    def __init__(self, pool: WorkerPool, store: PosterStore, net: Net, measured: Sequence[int], bar: Any) -> None:
+        self.pool, self.store, self.net, self.measured, self.bar = pool, store, net, measured, bar
+
+    def run(self, before: Sequence[Moments], homes: dict[int, Any]) -> Moments:
+        """The moments of the norm behind those given; takes up what was saved of them."""
+        number = len(before)
+        coverage = self.store.load_statistics(self.net, number)
+        self.bar.update(coverage.num_tiles)
+        early: dict[int, Moments] = {}
+        saved_at = time.monotonic()
+        try:
+            left = self.measured[coverage.num_tiles :]
+            for tile, result in self.pool.map(_call("measure", self.net, before), left, homes):
+                self.bar.update()
+                if not result.kept:
+                    homes.pop(tile, None)
+                early[tile] = result.moments
+                while coverage.num_tiles < len(self.measured) and self.measured[coverage.num_tiles] in early:
+                    coverage = coverage.extended(early.pop(self.measured[coverage.num_tiles]))
+                if coverage.moments and time.monotonic() > saved_at + SAVE_EVERY_S:
+                    self.store.save_statistics(self.net, number, coverage)
+                    saved_at = time.monotonic()
+        finally:
+            if coverage.moments:
+                self.store.save_statistics(self.net, number, coverage)
+        assert coverage.num_tiles == len(self.measured)
+        return _complete(coverage)
+
+
+def _complete(coverage: Coverage) -> Moments:
+    assert coverage.moments is not None, "statistics of a painted poster are missing"
     return coverage.moments
+
+
+def _pool(task: PosterTask, num_workers: int, use_gpu: bool) -> WorkerPool:
+    shared = ray.put(task)
+    actor = ray.remote(num_cpus=task.threads, num_gpus=int(use_gpu), max_restarts=0)(TileWorker)
+    return WorkerPool(lambda: actor.remote(shared), min(num_workers, len(task.grid)))
 
 
 def _call(method: str, net: Net, statistics: Sequence[Moments]) -> Callable[[Any, int], Any]:

@@ -26,10 +26,10 @@ class Tone(NamedTuple):
     deviation: float
 
 
-def tone_of(picture: UInt8[ndarray, "H W 3"]) -> Tone:
-    """The tone of one picture."""
+def tone_of(picture: UInt8[ndarray, "H W 3"], cell_px: int = CELL_PX) -> Tone:
+    """The tone of one picture; of a shrunk one, with cells that are shrunk as much."""
     luma = picture @ np.array(LUMA, np.float32)
-    cell_y, cell_x = (min(CELL_PX, side) for side in luma.shape)
+    cell_y, cell_x = (min(cell_px, side) for side in luma.shape)
     rows, columns = luma.shape[0] // cell_y, luma.shape[1] // cell_x
     whole = luma[: rows * cell_y, : columns * cell_x].reshape(rows, cell_y, columns, cell_x)
     cells = whole.mean((1, 3), dtype=np.float64)

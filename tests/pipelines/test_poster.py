@@ -1,21 +1,21 @@
 import numpy as np
 import pytest
-import torch
 
-from magic.batch import to_uint8
 from magic.norm import Moments
-from magic.tiles import Canvas, Halo, TileGrid
+from magic.tiles import Box, Canvas, Halo, TileGrid
 from pipelines.objects import claim, read_json, write_json, write_object
 from pipelines.poster import Coverage, PosterStore
+from pipelines.pyramid import halve
 
 GRID = TileGrid(height=72, width=104, core_px=40, halo=Halo(8, 8), multiple=8)
+CANVAS = Canvas(poster_height=30, poster_width=50, bleed_before=16, height=72, width=104)
 
 
 @pytest.fixture(params=["local", "s3"])
 def store(request, tmp_path):
     url = str(tmp_path / "poster") if request.param == "local" else request.getfixturevalue("s3") + "/poster"
-    made = PosterStore(url, GRID)
-    made.create(("collage", "output"))
+    made = PosterStore(url, GRID, CANVAS)
+    made.create(("collage", "labels", "unrefined", "output"))
     return made
 
 
@@ -29,8 +29,10 @@ def test_tiles_come_back_and_are_listed(store):
     assert store.done("output") == {0, 4, 5}
     assert store.done("collage") == set()
     for index in (0, 4, 5):
-        assert np.array_equal(store.read("output", GRID[index].core), pixels[(slice(None), *GRID[index].core.slices)])
-    store.create(("collage", "output"))  # a second run keeps what is there
+        assert np.array_equal(
+            store.read_canvas("output", GRID[index].core), pixels[(slice(None), *GRID[index].core.slices)]
+        )
+    store.create(("output",))  # a second run keeps what is there
     assert store.done("output") == {0, 4, 5}
 
 
@@ -39,13 +41,56 @@ def test_a_black_tile_is_done_too(store):
     assert store.done("output") == {1}
 
 
-def test_the_poster_is_cut_from_the_canvas_as_8_bit(store):
-    canvas = Canvas(poster_height=30, poster_width=50, bleed_before=16, height=72, width=104)
-    image = np.random.default_rng(0).uniform(-1.1, 1.1, (3, 72, 104)).astype(np.float32)
+def test_the_poster_is_cut_from_the_canvas(store):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 72, 104), dtype=np.uint8)
     for tile in GRID:
-        store.write("collage", tile.core, image[(slice(None), *tile.core.slices)])
-    shown = store.picture("collage", canvas)
-    assert np.array_equal(shown, to_uint8(torch.from_numpy(image))[:, 16:46, 16:66].numpy().transpose(1, 2, 0))
+        store.write("collage", tile.core, pixels[(slice(None), *tile.core.slices)])
+    assert np.array_equal(store.picture("collage"), pixels[:, 16:46, 16:66].transpose(1, 2, 0))
+    assert np.array_equal(store.read("collage", Box(3, 4, 9, 11)), pixels[:, 19:25, 20:27])
+
+
+def test_what_is_unrefined_is_not_shown_and_goes(store):
+    assert store.layers == ("output", "collage", "labels")
+    for _ in range(2):
+        store.drop("unrefined")
+    with pytest.raises(FileNotFoundError):
+        store.read_canvas("unrefined", GRID[0].core)
+
+
+@pytest.mark.parametrize("size", [(1025, 513), (700, 1500), (4500, 30)])
+def test_halvings_are_means_of_four(tmp_path, size):
+    """Against numpy over the whole picture, odd sides included; of labels one of the four stays."""
+    canvas = Canvas(poster_height=size[0], poster_width=size[1], bleed_before=0, height=size[0], width=size[1])
+    grid = TileGrid(height=size[0], width=size[1], core_px=512, halo=Halo(0, 0), multiple=1)
+    store = PosterStore(str(tmp_path / "poster"), grid, canvas)
+    store.create(("labels", "output"))
+    rng = np.random.default_rng(0)
+    expected = {"output": rng.integers(0, 256, (3, *size)).astype(np.uint8)}
+    expected["labels"] = rng.integers(0, 700, (1, *size)).astype(np.uint16)
+    for name, pixels in expected.items():
+        for tile in grid:
+            store.write(name, tile.core, pixels[(slice(None), *tile.core.slices)])
+    halve(store, ("labels", "output"), num_workers=10_000)  # so many that none is started
+    assert max(store.size(store.num_levels - 1)) <= 512 < max(store.size(store.num_levels - 2))
+    for level in range(1, store.num_levels):
+        height, width = expected["output"].shape[1:]
+        padded = np.pad(expected["output"], ((0, 0), (0, height % 2), (0, width % 2)), mode="edge").astype(float)
+        quads = padded.reshape(3, (height + 1) // 2, 2, (width + 1) // 2, 2).mean((2, 4))
+        expected = {"output": np.floor(quads + 0.5).astype(np.uint8), "labels": expected["labels"][:, ::2, ::2]}
+        box = Box(0, 0, *store.size(level))
+        for name, pixels in expected.items():
+            assert np.array_equal(store.read(name, box, level), pixels)
+            assert store.done(name, level) == set(range(len(store.blocks(level))))
+
+
+def test_what_a_killed_process_left_goes(tmp_path):
+    store = PosterStore(str(tmp_path), GRID, CANVAS)
+    store.create(("output",))
+    (tmp_path / "tiles.zarr" / "output" / "0" / "zarr.0123.partial").touch()
+    (tmp_path / "poster.png.0123.partial").touch()
+    store.tidy()
+    assert not list(tmp_path.rglob("*.partial"))
+    assert store.layers == ("output",)
 
 
 def test_statistics_come_back_and_damaged_ones_start_anew(store):

@@ -1,0 +1,61 @@
+"""Parts of a finished poster, painted again and compared with what the store holds."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from magic.batch import to_uint8
+from magic.both_ways import Shown, Statistics, region
+from magic.render import TileRenderer
+from magic.tiles import Box
+from pipelines.finished import FinishedPoster
+
+
+class StoreError(NamedTuple):
+    """How far a store is from what was painted anew, in 8-bit levels: both are rounded to whole ones."""
+
+    mean: float
+    maximum: int
+    flips: int
+    """Pixels that show another template."""
+    pixels: int
+
+    def joined(self, other: "StoreError") -> "StoreError":
+        """Over the pixels of both."""
+        pixels = self.pixels + other.pixels
+        mean = (self.mean * self.pixels + other.mean * other.pixels) / pixels
+        return StoreError(mean, max(self.maximum, other.maximum), self.flips + other.flips, pixels)
+
+
+def compare(poster: FinishedPoster, box: Box, shown: Shown) -> StoreError:
+    """The store's pixels in a box of the poster, against what was painted there anew."""
+    stored = poster.store.read("output", box).astype(int)
+    error = np.abs(stored - to_uint8(torch.from_numpy(shown.output)).numpy())
+    flips = (poster.store.read("labels", box)[0] != shown.labels).sum()
+    return StoreError(float(error.mean()), int(error.max()), int(flips), shown.labels.size)
+
+
+def check_regions(
+    poster: FinishedPoster, renderer: TileRenderer, statistics: Statistics, number: int, side_px: int, *, seed: int
+) -> StoreError:
+    """Paint regions of a poster again from its statistics, each in one piece that does not keep to its tiles.
+
+    Args:
+        poster: a painted one.
+        renderer: of the same model, scene and precision.
+        statistics: those it was painted with.
+        number: how many regions.
+        side_px: their side.
+        seed: picks them.
+    """
+    rng = np.random.default_rng(seed)
+    height, width = poster.store.size()
+    bleed, total = poster.store.canvas.bleed_before, None
+    for _ in range(number):
+        top, left = (int(rng.integers(max(length - side_px, 0) + 1)) for length in (height, width))
+        box = Box(top, left, min(top + side_px, height), min(left + side_px, width))
+        error = compare(poster, box, region(renderer, box.shifted(bleed, bleed), statistics))
+        total = error if total is None else total.joined(error)
+    assert total is not None, "no region"
+    return total
