@@ -1,6 +1,7 @@
 """What all tests share: one Ray session, a small generator, pictures."""
 
 import contextlib
+import hashlib
 import logging
 import os
 import shutil
@@ -8,6 +9,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -27,6 +29,11 @@ from magic.baselines import build_generator
 from magic.config import GeneratorConfig
 from magic.generator import Generator
 from magic.memory import MemorySet, PictureList, draw_templates
+from magic.tiles import Canvas, Halo, TileGrid
+from pipelines.finished import FinishedPoster
+from pipelines.objects import write_json
+from pipelines.poster import PosterStore
+from pipelines.pyramid import write_block
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -152,3 +159,54 @@ def pictures(tmp_path_factory) -> Path:
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(textured(rng, *size)).save(path)
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_poster(pictures, tmp_path_factory) -> Callable[[int, int], FinishedPoster]:
+    """Makes finished posters of any height and width from noise in large cells, with K = 5; without Ray."""
+
+    def make(height: int, width: int) -> FinishedPoster:
+        rng, folder = np.random.default_rng(height + width), tmp_path_factory.mktemp("finished")
+        canvas = Canvas.around(height, width, halo=Halo(16, 8), multiple=8)
+        grid = TileGrid(height=canvas.height, width=canvas.width, core_px=128, halo=Halo(0, 0), multiple=8)
+        store = PosterStore(str(folder), grid, canvas)
+        layers = {name: textured(rng, canvas.height, canvas.width).transpose(2, 0, 1) for name in ("collage", "output")}
+        cells = rng.integers(0, 5, (1, canvas.height // 40 + 1, canvas.width // 40 + 1)).astype(np.uint16)
+        layers["labels"] = np.kron(cells, np.ones((1, 40, 40), np.uint16))[:, : canvas.height, : canvas.width]
+        store.create(tuple(layers))
+        for name, pixels in layers.items():
+            for tile in grid:
+                store.write(name, tile.core, pixels[(slice(None), *tile.core.slices)])
+            for level in range(1, store.num_levels):
+                for number in range(len(store.blocks(level))):
+                    write_block(store, name, level, number)
+        styles = [pictures / "style" / f"{i}.png" for i in range(3)]
+        sizes = [Image.open(path).size for path in styles]
+        templates = draw_templates(
+            PictureList([np.zeros((h, w, 3), np.uint8) for w, h in sizes]), 5, seed=3, rotate=True
+        )
+        described = [
+            {"url": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "height": h, "width": w}
+            for path, (w, h) in zip(styles, sizes, strict=True)
+        ]
+        content = pictures / "content" / "portrait.png"
+        manifest = {
+            "kind": "poster",
+            "model": {"uri": "models:/test/1", "digest": "0" * 64},
+            "content": {
+                "url": str(content),
+                "digest": hashlib.sha256(content.read_bytes()).hexdigest(),
+                "tones": [[120.0, 40.0], [100.0, 30.0]],
+            },
+            "style": {"pictures": described, "scale": 1.0, "square_px": None},
+            "templates": [template._asdict() for template in templates],
+            "seed": 3,
+            "size": [width, height],
+            "tile": grid.core_px,
+            "canvas": asdict(canvas),
+            "top": 0,
+        }
+        write_json(f"{folder}/manifest.json", manifest)
+        return FinishedPoster.at(str(folder))
+
+    return make
