@@ -15,10 +15,11 @@ export MLFLOW_DISABLE_TELEMETRY := true
 demo: .venv/ready
 	$(BIN)/magic train demo --out out/runs $(DEMO_CLUSTER)
 	$(BIN)/magic poster --model models:/magic-demo@current --content demo/content/astronaut.jpg --width 1026 \
-		--tile 320 --templates 12 --seed 1 --also collage weights --sheet --out out/poster $(DEMO_CLUSTER)
+		--templates 12 --seed 1 --formats png viewer --also labels --sheet --out out/poster $(DEMO_CLUSTER)
 	@echo
 	@echo "The poster:          out/poster/poster.png"
-	@echo "What it is made of:  out/poster/sheet.png"
+	@echo "Zoom in, ask pieces: out/poster/viewer/index.html"
+	@echo "All at a glance:     out/poster/sheet.png"
 	@echo "The training run:    $(BIN)/mlflow ui --backend-store-uri sqlite:///out/mlflow.db   then open http://127.0.0.1:5000"
 DEMO_CLUSTER := --cluster.tracking-uri sqlite:///out/mlflow.db --cluster.artifacts out/mlruns
 

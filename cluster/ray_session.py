@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ray
+from ray.exceptions import RayError
 
 from cluster.config import ClusterConfig
 
@@ -32,6 +33,7 @@ def ray_session(config: ClusterConfig) -> Iterator[None]:
 
     Raises:
         ValueError: if there is no cluster at the address.
+        RuntimeError: for whatever Ray says of work that was lost.
     """
     if ray.is_initialized():
         yield
@@ -49,6 +51,10 @@ def ray_session(config: ClusterConfig) -> Iterator[None]:
         raise ValueError(f"expected a Ray cluster at {address}, got: {reason}; start it or leave it out") from error
     try:
         yield
+    except RayError as error:
+        if isinstance(error, ValueError | OSError | RuntimeError):  # a task's own, which Ray passes on as both
+            raise
+        raise RuntimeError(f"a worker failed: {error}; the same command goes on from here") from error
     finally:
         ray.shutdown()
 

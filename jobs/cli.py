@@ -12,7 +12,15 @@ from tyro._errors import InstantiationFailure, ParseErrorEvent, on_parse_error
 from tyro.conf import PositionalRequiredArgs, subcommand
 from tyro.extras import subcommand_type_from_defaults
 
-from jobs.config import PosterConfig, ReproduceConfig, SampleConfig, ScoreConfig, TrainConfig
+from jobs.config import (
+    ExportConfig,
+    PosterConfig,
+    ReproduceConfig,
+    SampleConfig,
+    ScoreConfig,
+    TrainConfig,
+    VerifyConfig,
+)
 from jobs.recipes import RECIPES
 
 DESCRIPTION = """Paint a picture with pieces of other pictures, at any size.
@@ -21,13 +29,17 @@ First train a generator from a recipe; it goes to the model registry. Then rende
 
     magic train demo
     magic poster --model models:/magic-demo@current --content photo.jpg --out out/poster --width 3000
+    magic export out/poster poster.tif viewer/
+    magic verify out/poster
     magic score out/poster
 
 Running a command again goes on where it stopped. Set MAGIC_DEBUG=1 to see the whole traceback of an error."""
 
-Job = TrainConfig | PosterConfig | SampleConfig | ScoreConfig | ReproduceConfig
+Job = TrainConfig | PosterConfig | ExportConfig | VerifyConfig | SampleConfig | ScoreConfig | ReproduceConfig
 TRAIN = "Train a generator from a recipe and register it."
 POSTER = "Render a poster of any size with a registered generator."
+EXPORT = "Write a finished poster to files for print and screen: BigTIFF, PNG, JPEG, or a folder with a viewer."
+VERIFY = "Check a finished poster against one pass over the whole canvas, and region by region."
 SAMPLE = "Write sheets of unguided collages: for seeds, for numbers of templates, and between memory sets."
 SCORE = "Measure pictures: distance from their styles, truth to their content, seams."
 REPRODUCE = "Train what a figure of the paper needs, here, and write the figure and a table of measures."
@@ -48,6 +60,8 @@ def parse(args: Sequence[str] | None = None) -> Job:
     jobs: Any = (
         Annotated[recipes, subcommand("train", description=TRAIN)]
         | Annotated[PosterConfig, subcommand("poster", description=POSTER)]
+        | Annotated[PositionalRequiredArgs[ExportConfig], subcommand("export", description=EXPORT)]
+        | Annotated[PositionalRequiredArgs[VerifyConfig], subcommand("verify", description=VERIFY)]
         | Annotated[SampleConfig, subcommand("sample", description=SAMPLE)]
         | Annotated[PositionalRequiredArgs[ScoreConfig], subcommand("score", description=SCORE)]
         | Annotated[PositionalRequiredArgs[ReproduceConfig], subcommand("reproduce", description=REPRODUCE)]
@@ -81,7 +95,7 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         print(f"magic: {error}", file=sys.stderr)
         return BAD_INPUT
-    except RuntimeError as error:  # Ray's and our own word for work that failed again and again
+    except (RuntimeError, OSError) as error:  # work that failed again and again; a full disk, a server that is gone
         if debug:
             raise
         print(f"magic: failed: {error}", file=sys.stderr)

@@ -1,228 +1,263 @@
-"""`magic poster`: a registered model and a content picture -> tiles on many workers -> one picture."""
+"""`magic poster`: a registered model -> a plan -> tiles on many workers -> pictures and a viewer."""
 
 import hashlib
 import importlib.metadata
+import logging
+from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
+import torch
 from PIL import Image
 
 from cluster.ray_session import count_cpus, count_gpus, ray_session, require_cpus
+from jobs.composition import Composition, compose, same_pictures
 from jobs.config import PosterConfig
 from jobs.models import Model, find_model
-from magic.checkpoint import unpack_generator
+from magic.both_ways import Statistics
 from magic.config import require
-from magic.generator import Net
-from magic.memory import MemorySet, Template, draw_templates
-from magic.norm import Moments
-from magic.render import Scene, plan_canvas, plan_grid
-from magic.sheets import Panel, palette, sheet
+from magic.render import TileRenderer, plan_grid
+from magic.sheets import Panel, sheet
 from magic.tiles import Box
-from pipelines.crops import fixed_memory
-from pipelines.export import encode_png, export_png
-from pipelines.objects import MANIFEST, absolute, claim, join, read_json, write_json, write_object
+from pipelines import attribution
+from pipelines.deepzoom import export_deepzoom
+from pipelines.export import ExportOptions, check_format, expected_bytes, export_file
+from pipelines.finished import PAINTED, FinishedPoster
+from pipelines.objects import JOB, MANIFEST, absolute, claim, join, read_json, write_json, write_object
+from pipelines.plan import TILES_PX, Plan, Planner, gigabytes, plan_lines, require_room, stored_bytes
+from pipelines.png import encode_png
 from pipelines.poster import PosterStore
-from pipelines.reading import read_single
+from pipelines.probe import Probe, probe
+from pipelines.pyramid import halve
 from pipelines.sources import Source, survey
 from pipelines.tiles import PosterTask, paint
-from pipelines.tone import match_tone, tone_of
+from pipelines.verify import check_regions
 
+log = logging.getLogger(__name__)
 SHEET_PANEL_PX = 480
 MOST_TEMPLATES_SHOWN = 24
+ENDINGS = {"png": ".png", "tiff": ".tif", "jpeg": ".jpg"}
+CHECKED_REGIONS, REGION_PX = 2, 128
+"""Painted again at the end, for the manifest's measured error."""
+VIEWER_QUALITY = 88
 
 
 def poster(config: PosterConfig) -> str | None:
-    """Render a poster, or what is missing of it; returns its URL, or None for a dry run.
+    """Render a poster, or what is missing of it; returns its folder's URL, or None for a dry run.
 
     Raises:
-        ValueError: for an unknown model, sources without pictures, a tile that does not fit the model, or an
-            output folder that belongs to another job.
+        ValueError: for an unknown model, sources without pictures, a plan that cannot be carried out, or an output
+            folder that belongs to another job.
         RuntimeError: if tiles keep failing; the rest is done and kept.
     """
     model = find_model(config.model, config.cluster)
     with ray_session(config.cluster):
         wanted = model.style(config.style, config.style_scale, config.style_shares)
         style = survey(wanted, min_side_px=1, name="style")
-        task, content_digest = plan_task(config, model, style)
+        made = compose(config, model, style)
+        check_formats(config, made)
         gpus = count_gpus()
+        require_cpus(config.threads, "a render worker")
         num_workers = config.workers or gpus or max(count_cpus() // config.threads, 1)
-        print(describe_plan(config, task, model, num_workers))
+        task = begin(config, made, model)
+        frozen = frozen_statistics(config, made, task, style) if config.statistics else None
+        seen = probe(task, num_workers, gpus > 0)
+        plan = make_plan(config, made, task, seen, num_workers)
+        task = planned(task, plan)
+        print(describe(config, made, task, plan, seen, num_workers))
+        require_room(task.store.url, sum(stored_bytes(task, seen).values()), export_sizes(config, made))
         if config.dry_run:
             return None
-        require_cpus(config.threads, "a render worker")
-        job = describe_job(config, task, model, style, content_digest)
+        job = describe_job(config, made, task, frozen)
         claim(task.store.url, job, "the poster's folder (--out)")
-        task.store.create(("collage", "output") + (("weights",) if task.with_weights else ()))
-        statistics = paint(task, num_workers=num_workers, use_gpu=gpus > 0)
-        return deliver(config, task, job, style, statistics)
+        task.store.create(task.layers)
+        statistics = paint(task, frozen, num_workers=num_workers, use_gpu=gpus > 0)
+        return deliver(config, made, task, {**job, "style": style.describe()}, statistics)
 
 
-def plan_task(config: PosterConfig, model: Model, style: Source) -> tuple[PosterTask, str]:
-    """Canvas, tiles and memory set; and the digest of the content's file."""
-    generator = unpack_generator(model.packed)
-    require(generator.config.guided, "a model that paints contents", f"{model.uri}, unguided", "use magic sample")
-    content, digest = load_content(config)
-    if tone_setting(config, model) == "match":
-        content = match_tone(content, tone_of(content), style.tone)
-    canvas = plan_canvas(generator, *content.shape[:2])
-    grid = plan_grid(generator, canvas, config.tile)
-    memory = choose_memory(config, model, style)
-    store = PosterStore(absolute(config.out), grid)
-    scene = Scene(content, memory, canvas)
-    task = PosterTask(
+def begin(config: PosterConfig, made: Composition, model: Model) -> PosterTask:
+    """The task before it is planned: its tiles are the smallest there are."""
+    generator, canvas = made.generator, made.scene.canvas
+    require(config.top <= len(made.scene.memory.templates), "top <= K", config.top, "lower --top")
+    grid = plan_grid(generator, canvas, generator.config.multiple)
+    return PosterTask(
         generator=model.packed,
         sweeps={net: generator.num_statistics(net) for net in generator.nets},
-        scene=scene,
+        scene=made.scene,
         grid=grid,
-        store=store,
-        with_weights="weights" in config.also,
+        store=PosterStore(absolute(config.out), grid, canvas, config.top),
         threads=config.threads,
+        precision=config.precision,
+        statistics=config.mode if config.mode in ("preview", "frozen") else "exact",
     )
-    return task, digest
 
 
-def choose_memory(config: PosterConfig, model: Model, style: Source) -> MemorySet:
-    """The memory set: drawn by the seed, but for what is kept of an earlier poster, or the model's own fixed one.
+def make_plan(config: PosterConfig, made: Composition, task: PosterTask, seen: Probe, num_workers: int) -> Plan:
+    """The fastest way that fits; that of the job in the folder where it left off."""
+    tile, keep = config.tile, config.keep
+    memory = int(config.memory_gb * 1e9) if config.memory_gb else seen.memory_bytes
+    planner = Planner(made.generator, made.scene, task, seen, num_workers, memory)
+    there = read_json(join(task.store.url, JOB))
+    begun = there.get("plan") if isinstance(there, dict) else None
+    if begun is not None:
+        return planner.again(tile or begun["tile"], keep=begun["keep"] if keep is None else keep)
+    whole = {"auto": None, "whole": True}.get(config.mode, False)
+    if (tile, keep) != (None, None):
+        whole = False
+    keeps = (False,) if config.mode in ("frozen", "preview") else (False, True) if keep is None else (keep,)
+    return planner.choose((tile,) if tile else TILES_PX, keeps, whole=whole)
+
+
+def planned(task: PosterTask, plan: Plan) -> PosterTask:
+    """The task as it will be carried out."""
+    store = replace(task.store, grid=plan.grid)
+    return replace(task, grid=plan.grid, store=store, keep=plan.keep, keep_bytes=plan.keep_bytes)
+
+
+def check_formats(config: PosterConfig, made: Composition) -> None:
+    """Refuse, before any work, what could not be written after it.
 
     Raises:
-        ValueError: if the model's memory is fixed and something else is asked for, or if there is nothing to keep.
+        ValueError: for a picture too large for its format, an impossible printed width, or the content of a poster
+            without one.
     """
-    crops = model.crops()
-    if crops.memory == "fixed":
-        names = ("seed", "keep", "style", "style_scale", "style_shares", "mirror", "rotate")
-        changed = [name for name in names if getattr(config, name) not in (0, (), None)]
-        changed += ["templates"] if config.templates not in (None, crops.num_templates) else []
-        require(not changed, "the model's own memory set, which is fixed", changed, "leave them out")
-        return fixed_memory(style, crops)
-    templates = draw_templates(
-        style,
-        config.templates or crops.num_templates,
-        config.seed,
-        mirror=crops.mirror if config.mirror is None else config.mirror,
-        rotate=crops.rotate if config.rotate is None else config.rotate,
-    )
-    return MemorySet.of(style, keep_templates(config, templates, style) if config.keep_from else templates)
+    canvas = made.scene.canvas
+    there = made.scene.content is not None or "content" not in config.also
+    require(there, "layers that the poster has", "content", "leave it out of --also")
+    ExportOptions(width_cm=config.width_cm).dots_per_inch(canvas.poster_width)
+    for name in files_of(config):
+        check_format(name, canvas.poster_height, canvas.poster_width)
 
 
-def keep_templates(config: PosterConfig, drawn: tuple[Template, ...], style: Source) -> tuple[Template, ...]:
-    """The drawn templates, but for those that stay as they were in an earlier poster."""
-    assert config.keep_from is not None
-    manifest = read_json(join(absolute(config.keep_from), MANIFEST))
-    finished = isinstance(manifest, dict) and manifest.get("kind") == "poster"
-    require(finished, "the folder of a finished poster (--keep-from)", config.keep_from, f"name one with {MANIFEST}")
-    pictures = [picture["sha256"] for picture in manifest["style"]["pictures"]]
-    same = pictures == [p.sha256 for p in style.pictures] and manifest["style"]["scale"] == style.config.scale
-    require(same, "the style pictures of the earlier poster", list(style.config.urls), "give the same --style")
-    earlier = [Template(**template) for template in manifest["templates"]]
-    most = min(len(drawn), len(earlier))
-    require(max(config.keep) < most, f"templates to keep in 0..{most - 1}", list(config.keep), "see its sheet")
-    kept = tuple(earlier[number] if number in config.keep else template for number, template in enumerate(drawn))
-    require(list(kept) != earlier, "a seed that draws other templates", config.seed, "give another --seed")
-    return kept
+def files_of(config: PosterConfig) -> dict[str, str]:
+    """The files that are written into the poster's folder, each with its layer."""
+    base = "preview" if config.mode == "preview" else "poster"
+    names = {layer: layer for layer in config.also} | {"output": base}
+    endings = [ENDINGS[kind] for kind in config.formats if kind in ENDINGS]
+    return {name + ending: layer for layer, name in names.items() for ending in endings}
 
 
-def tone_setting(config: PosterConfig, model: Model) -> str:
-    """Whether content is brought into the style's tone: as asked for, or as in training."""
-    return config.tone or str(model.recipe.get("tone", "match"))
+def export_sizes(config: PosterConfig, made: Composition) -> dict[str, int]:
+    """Of each file about how large it will be, in bytes; of a viewer, as of JPEGs of all layers."""
+    height, width = made.scene.canvas.poster_height, made.scene.canvas.poster_width
+    sizes = {name: expected_bytes(check_format(name, height, width), height, width) for name in files_of(config)}
+    viewed = 4 * expected_bytes("jpeg", height, width)
+    return sizes | ({"viewer/": viewed} if "viewer" in config.formats else {})
 
 
-def load_content(config: PosterConfig) -> tuple[np.ndarray, str]:
-    """The content picture at the poster's size, and the digest of its file."""
-    pixels, digest = read_single(config.content, "content")
-    if config.width is not None:
-        height = max(round(pixels.shape[0] * config.width / pixels.shape[1]), 1)
-        resized = Image.fromarray(pixels).resize((config.width, height), Image.Resampling.LANCZOS)
-        pixels = np.array(resized)
-    return pixels, digest
-
-
-def describe_plan(config: PosterConfig, task: PosterTask, model: Model, num_workers: int) -> str:
+def describe(
+    config: PosterConfig, made: Composition, task: PosterTask, plan: Plan, seen: Probe, num_workers: int
+) -> str:
     """What will be done, for people."""
-    canvas, grid, sweeps = task.scene.canvas, task.grid, task.sweeps
-    pixels = canvas.height * canvas.width
-    stored_mb = pixels * (12 + 3 + 3 * task.with_weights) / 1e6
-    read = grid[0].read
+    canvas, model = made.scene.canvas, made.identity["model"]
     lines = [
         f"poster {canvas.poster_width} x {canvas.poster_height} px; folder {task.store.url}",
-        f"  model    {model.uri} ({model.packed.digest[:12]}), K = {len(task.scene.memory.templates)}",
-        f"  canvas   {canvas.width} x {canvas.height} px: a bleed of {canvas.bleed_before} px before the poster",
-        f"  tiles    {grid.columns} x {grid.rows} = {len(grid)} of {grid.core_px} px, each read {read.width} x "
-        f"{read.height} px (halo {grid.halo.before} and {grid.halo.behind})",
-        "  sweeps   " + ", ".join(f"{number} for the {net}" for net, number in sweeps.items()) + " network, each "
-        "followed by one rendering",
-        f"  store    at most {stored_mb:.0f} MB before compression",
-        f"  workers  {num_workers}",
+        f"  model    {model['uri']} ({model['digest'][:12]}), K = {len(made.scene.memory.templates)}",
+        *plan_lines(task, plan, seen, num_workers),
     ]
+    lines += [f"  file     {name}: about {gigabytes(size)}" for name, size in export_sizes(config, made).items()]
+    if config.mode == "preview":
+        lines.append("  PREVIEW  approximate: its colours differ from the exact poster's")
     return "\n".join(lines)
 
 
 def describe_job(
-    config: PosterConfig, task: PosterTask, model: Model, style: Source, content_digest: str
+    config: PosterConfig, made: Composition, task: PosterTask, frozen: Statistics | None
 ) -> dict[str, Any]:
     """What decides the poster's bytes."""
-    canvas = task.scene.canvas
     return {
         "kind": "poster",
-        "model": {"uri": model.uri, "digest": model.packed.digest},
-        "content": {"url": absolute(config.content), "digest": content_digest, "tone": tone_setting(config, model)},
-        "style": style.identity(),
-        "templates": [template._asdict() for template in task.scene.memory.templates],
-        "seed": config.seed,
-        "size": [canvas.poster_width, canvas.poster_height],
-        "tile": config.tile,
+        **made.identity,
+        "plan": {"tile": task.grid.core_px, "keep": task.keep},
+        "statistics": task.statistics,
+        "frozen": None if frozen is None else digest_of(frozen),
+        "precision": config.precision,
         "threads": config.threads,
-        "with_weights": task.with_weights,
+        "top": config.top,
     }
+
+
+def frozen_statistics(config: PosterConfig, made: Composition, task: PosterTask, style: Source) -> Statistics:
+    """Those of another poster, by the same model from the same templates.
+
+    Raises:
+        ValueError: if it is another model's, or of other templates.
+    """
+    assert config.statistics is not None
+    other = FinishedPoster.at(config.statistics)
+    require(
+        other.manifest["model"]["digest"] == made.identity["model"]["digest"],
+        "statistics of a poster by the same model",
+        other.manifest["model"]["uri"],
+        "render one with it first",
+    )
+    require(
+        other.templates == made.scene.memory.templates and same_pictures(other, style),
+        "statistics of a poster from the same templates",
+        f"others in {config.statistics}",
+        "give its --style, --seed and --templates",
+    )
+    return other.statistics(task.sweeps)
 
 
 def deliver(
-    config: PosterConfig,
-    task: PosterTask,
-    job: dict[str, Any],
-    style: Source,
-    statistics: dict[Net, list[Moments]],
+    config: PosterConfig, made: Composition, task: PosterTask, job: dict[str, Any], statistics: Statistics
 ) -> str:
-    """Stitch the tiles into pictures and write the manifest."""
-    store, canvas = task.store, task.scene.canvas
-    names = {"output": "poster.png"} | {extra: f"{extra}.png" for extra in config.also}
-    for array, file in names.items():
-        export_png(store, array, canvas, join(store.url, file))
+    """Halvings, attribution, files and, last of all, the manifest that says that all is there."""
+    store, num_workers = task.store, config.workers or count_cpus()
+    store.tidy()
+    halve(store, task.store.layers, num_workers=num_workers)
+    renderer = TileRenderer(made.generator, made.scene, torch.device("cpu"), config.precision)
+    manifest = {
+        **job,
+        "tile": task.grid.core_px,
+        "canvas": asdict(task.scene.canvas),
+        "statistics_digest": digest_of(statistics),
+        "versions": {name: importlib.metadata.version(name) for name in ("torch", "ray", "zarr", "numpy")},
+    }
+    finished = FinishedPoster(store.url, manifest)
+    measured = check_regions(finished, renderer, statistics, CHECKED_REGIONS, REGION_PX, seed=0)
+    manifest["measured_error"] = {"regions": CHECKED_REGIONS, **measured._asdict()}
+    shares = attribution.attribute(finished, num_workers=num_workers)
+    attribution.write(shares, store.url)
+    for share in attribution.above(shares, config.max_share) if config.max_share else ():
+        log.warning("%s covers %.1f %% of the poster", share.url, 100 * share.share)
+    for name, layer in files_of(config).items():
+        export_file(finished, layer, join(store.url, name), ExportOptions(width_cm=config.width_cm))
+    if "viewer" in config.formats:
+        export_deepzoom(finished, join(store.url, "viewer"), num_workers=num_workers, quality=VIEWER_QUALITY)
     if config.sheet:
-        write_object(join(store.url, "sheet.png"), encode_png(make_sheet(task, style)))
+        write_object(join(store.url, "sheet.png"), encode_png(make_sheet(finished)))
+    manifest["files"] = sorted(files_of(config))
+    write_json(join(store.url, MANIFEST), manifest)
+    print(f"wrote {', '.join(export_sizes(config, made)) or 'the store'} in {store.url}")
+    return store.url
+
+
+def digest_of(statistics: Statistics) -> str:
+    """One digest of all norms' statistics."""
     digest = hashlib.sha256()
     for moments in (m for net in statistics.values() for m in net):
         digest.update(moments.mean.tobytes() + moments.m2.tobytes())
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "ray", "zarr", "numpy")}
-    manifest = {
-        **job,
-        "style": style.describe(),
-        "bleed": canvas.bleed_before,
-        "statistics_digest": digest.hexdigest(),
-        "versions": versions,
-        "files": sorted(names.values()),
-    }
-    write_json(join(store.url, MANIFEST), manifest)
-    target = join(store.url, "poster.png")
-    print(f"wrote {target}")
-    return target
+    return digest.hexdigest()
 
 
-def make_sheet(task: PosterTask, style: Source) -> Image.Image:
-    """Content, poster, collage and weights over the templates, by number and colour, and the style pictures."""
-    canvas, store, memory = task.scene.canvas, task.store, task.scene.memory
-    assert task.scene.content is not None
-    top = [Panel("content, in the style's tone", task.scene.content), Panel("poster", store.picture("output", canvas))]
-    top.append(Panel("collage", store.picture("collage", canvas)))
-    if task.with_weights:
-        top.append(Panel("which template is where", store.picture("weights", canvas)))
-    corner, colours = Box(0, 0, SHEET_PANEL_PX, SHEET_PANEL_PX), palette(len(memory.templates))
+def make_sheet(poster: FinishedPoster) -> Image.Image:
+    """Content, poster, collage and labels over the templates, by number and colour, and the style pictures."""
+    store, memory, colours = poster.store, poster.scene().memory, poster.colours
+    level = next((n for n in range(store.num_levels) if max(store.size(n)) <= 2 * SHEET_PANEL_PX), store.num_levels - 1)
+    titles = {"content": "content, as it was painted", "output": "poster", "labels": "which template is where"}
+    shown = [name for name in ("content", *PAINTED) if name in poster.layers]
+    top = [Panel(titles.get(name, name), poster.whole(name, level)) for name in shown]
+    corner = Box(0, 0, SHEET_PANEL_PX, SHEET_PANEL_PX)
     cut = [
         Panel(f"template {number}", memory.crop(number, corner), colours[number])
         for number in range(min(len(memory.templates), MOST_TEMPLATES_SHOWN))
     ]
-    pieces = [Panel(f"style: {style.pictures[i].url.rsplit('/', 1)[-1]}", style.get(i)) for i in range(len(style))]
-    rows = [top, *in_rows(cut, len(top)), *in_rows(pieces[: 3 * len(top)], len(top))]
-    return sheet(rows, SHEET_PANEL_PX)
+    pieces = [
+        Panel(f"style: {info['url'].rsplit('/', 1)[-1]}", poster.style_picture(number))
+        for number, info in enumerate(poster.pictures[: 3 * len(top)])
+    ]
+    return sheet([top, *in_rows(cut, len(top)), *in_rows(pieces, len(top))], SHEET_PANEL_PX)
 
 
 def in_rows(panels: list[Panel], width: int) -> list[list[Panel]]:

@@ -18,8 +18,8 @@ from magic.memory import allot
 from magic.sheets import Panel, palette, sheet
 from pipelines.config import CropConfig, SourceConfig
 from pipelines.crops import crop
-from pipelines.export import encode_png
 from pipelines.objects import absolute, join, write_object
+from pipelines.png import encode_png
 from pipelines.reading import picture_shares, read_picture
 
 MIN_PANEL_PX = 160

@@ -16,10 +16,10 @@ from magic.metrics import score as measure
 from magic.metrics import seam_ratio
 from magic.sheets import as_table
 from pipelines.config import SourceConfig
+from pipelines.finished import FinishedPoster
 from pipelines.images import list_pictures
-from pipelines.objects import MANIFEST, absolute, join, read_json, write_json
+from pipelines.objects import absolute, write_json
 from pipelines.reading import read_single, read_source
-from pipelines.tone import common_tone, match_tone, tone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Subject:
     url: str
     style: SourceConfig
     content: str | None
-    in_tone: bool = False
-    """Whether the content was brought into the style's tone before it was painted."""
+    poster: FinishedPoster | None = None
+    """The poster that it is; measured against its own content where no other is named."""
     tile: int | None = None
     """Side of the tiles at whose borders seams are looked for."""
     offset: int = 0
@@ -55,21 +55,28 @@ def score(config: ScoreConfig) -> dict[str, dict[str, float]]:
 
 def subjects(url: str, config: ScoreConfig) -> list[Subject]:
     """The pictures at a URL; a poster's folder is one, and knows its styles, its content and its tiles."""
-    manifest = read_json(join(absolute(url), MANIFEST))
-    if not isinstance(manifest, dict) or manifest.get("kind") != "poster":
+    poster = FinishedPoster.find(url)
+    if poster is None:
         return [Subject(found, config.style, config.content, tile=config.tile) for found in list_pictures([url])]
-    own = manifest["style"]
-    pictures = tuple(picture["url"] for picture in own["pictures"])  # those that were of use
+    own, size = poster.manifest["style"], poster.store.size()
+    most = config.style.max_megapixels
+    require(
+        size[0] * size[1] <= 1e6 * most,
+        f"a poster of at most {most:g} megapixels",
+        f"{size[1]} x {size[0]} px",
+        "export a part of it and give that",
+    )
+    pictures = tuple(picture["url"] for picture in poster.pictures)  # those that were of use
     style = SourceConfig(urls=pictures, scale=own["scale"], square_px=own["square_px"])
-    tile = config.tile or manifest["tile"]
+    tile, bleed = config.tile or poster.manifest["tile"], poster.store.canvas.bleed_before
     return [
         Subject(
-            join(absolute(url), "poster.png"),
+            poster.url,
             config.style if config.style.urls else style,
-            config.content or manifest["content"]["url"],
-            in_tone=config.content is None and manifest["content"]["tone"] == "match",
-            tile=tile if max(manifest["size"]) > tile else None,
-            offset=-manifest["bleed"] % tile,  # tiles are counted from the canvas' corner
+            config.content,
+            poster=poster,
+            tile=tile if max(size) + bleed % tile > tile else None,
+            offset=-bleed % tile,  # tiles are counted from the canvas' corner
         )
     ]
 
@@ -83,14 +90,16 @@ def styles_of(source: SourceConfig) -> Sequence[UInt8[ndarray, "_ _ 3"]]:
 def measures(subject: Subject) -> dict[str, float]:
     """What is known of one picture."""
     require(bool(subject.style.urls), "style pictures to compare with", "none", "give --style.urls")
-    picture = read_single(subject.url, "scored").pixels
+    poster = subject.poster
+    picture = poster.whole("output") if poster else read_single(subject.url, "scored").pixels
     styles = styles_of(subject.style)
     content = None
     if subject.content is not None:
         height, width, _ = picture.shape
         read = Image.fromarray(read_single(subject.content, "content").pixels)
         content = np.array(read.resize((width, height), Image.Resampling.LANCZOS))
-        content = match_tone(content, tone_of(content), common_tone(styles)) if subject.in_tone else content
+    elif poster and "content" in poster.layers:
+        content = poster.whole("content")
     row = measure(picture, styles, content)
     if subject.tile is not None:
         row["seam_ratio"] = seam_ratio(picture, subject.tile, offset_px=subject.offset)

@@ -52,7 +52,10 @@ TRAIN = ("train", "demo")
         (("--crops.min-templates", 11), "min_templates in 1..10, got 11"),
         (("--generator.warp", "flow", "--generator.system", "mosaic"), "a guided model without a warp"),
         (("--generator.system", "famos", "--generator.memory-size", 7), "a memory_size of num_templates = 10, got 7"),
-        (("--generator.no-guided", "--crops.memory", "fixed"), "random memory sets for an unguided model"),
+        (
+            ("--generator.no-guided", "--generator.no-refiner-sees-content", "--crops.memory", "fixed"),
+            "random memory sets for an unguided model",
+        ),
         (("--style.shares", 1, 2), "a share above 0 for each of the 1 urls"),
         (("--optimizer.ema-decay", 1), "ema_decay in [0, 1)"),
     ],
@@ -131,7 +134,7 @@ def test_posters_that_cannot_be(capsys, ray_here, model, pictures, tmp_path):
         (("--content", tmp_path / "nope.png"), "pictures at"),
         (("--content", pictures), "one content picture"),
         (("--width", 0), "width >= 1"),
-        (("--keep", 1), "numbers of templates to keep together with the poster's folder"),
+        (("--keep-templates", 1), "numbers of templates to keep together with the poster's folder"),
     ):
         assert message in refused(capsys, *poster(model, pictures, tmp_path / "p", *change))
     assert not (tmp_path / "p").exists()
@@ -152,9 +155,9 @@ def test_arguments_become_settings():
     job = cli.parse(["train", "paper", "--style.urls", "a", "b", "--steps", "7", "--optimizer.precision", "bf16"])
     assert isinstance(job, TrainConfig)
     assert (job.style.urls, job.steps, job.optimizer.precision, job.crops.num_templates) == (("a", "b"), 7, "bf16", 50)
-    job = cli.parse(["poster", "--model", "m", "--content", "c", "--out", "o", "--also", "collage", "weights"])
+    job = cli.parse(["poster", "--model", "m", "--content", "c", "--out", "o", "--also", "collage", "labels"])
     assert isinstance(job, PosterConfig)
-    assert job.also == ("collage", "weights")
+    assert job.also == ("collage", "labels")
 
 
 def test_every_recipe_and_figure_is_complete():
@@ -166,7 +169,7 @@ def test_every_recipe_and_figure_is_complete():
             assert cli.parse(["reproduce", name, "--scale", scale]).figure == name
 
 
-COMMANDS = ("train", "poster", "sample", "score", "reproduce")
+COMMANDS = ("train", "poster", "export", "verify", "sample", "score", "reproduce")
 
 
 @pytest.mark.parametrize("args", [["--help"], ["train", "demo", "--help"], *([name, "--help"] for name in COMMANDS)])

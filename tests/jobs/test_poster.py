@@ -19,11 +19,15 @@ from PIL import Image
 from jobs.config import PosterConfig
 from jobs.poster import poster
 from magic.batch import to_uint8
+from magic.both_ways import in_one_pass
 from magic.checkpoint import save_generator
+from magic.content import Content
 from magic.memory import Template
 from magic.render import Scene, TileRenderer, plan_canvas
+from magic.tiles import Box
 from pipelines.config import CropConfig, SourceConfig
 from pipelines.crops import fixed_memory
+from pipelines.finished import FinishedPoster
 from pipelines.images import decode
 from pipelines.reading import read_source
 from pipelines.sources import survey
@@ -50,7 +54,9 @@ def small_poster(model: Path, pictures: Path, out: Path) -> PosterConfig:
         templates=K,
         seed=SEED,
         tile=TILE,
-        also=("collage", "weights"),
+        keep=True,
+        formats=("png", "tiff"),
+        also=("collage", "labels"),
         workers=1,
     )
 
@@ -77,7 +83,7 @@ def undisturbed(ray_here, model, pictures, tmp_path_factory):
 # MAGIC, its warps, and the systems it is compared with
 SYSTEMS = [
     {},
-    {"warp": "affine", "refine": "correct", "inducing_points": 2},
+    {"warp": "affine", "refine": "blend", "inducing_points": 2},
     {"warp": "flow"},
     {"system": "mosaic"},
     {"system": "famos", "memory_size": K},
@@ -95,17 +101,20 @@ def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, settings
     # no recipe beside the model says otherwise: content is matched to the style
     tone = survey(SourceConfig(urls=(f"{pictures}/style",)), min_side_px=1, name="style").tone
     content = match_tone(content, tone_of(content), tone)
-    scene = Scene(content, memory_set(styles, K, SEED), canvas)
-    whole = TileRenderer(generator, scene, torch.device("cpu")).whole()
-    for name, image in {"poster": whole.image, "collage": whole.collage}.items():
+    scene = Scene(Content.of(content), memory_set(styles, K, SEED), canvas)
+    whole = in_one_pass(TileRenderer(generator, scene, torch.device("cpu"))).part(canvas.poster)
+    for name, image in {"poster": whole.output, "collage": whole.collage}.items():
         shown = np.array(Image.open(tmp_path / "poster" / f"{name}.png")).astype(int)
-        expected = to_uint8(image[0])[(slice(None), *canvas.poster.slices)].numpy().transpose(1, 2, 0)
+        expected = to_uint8(torch.from_numpy(image)).numpy().transpose(1, 2, 0)
         assert shown.shape == content.shape
         assert np.abs(shown - expected).max() <= 1  # where a value lies between two levels, rounding may differ
         assert (shown != expected).mean() < 0.001
-    for name in ("weights", "sheet"):
+    for name in ("labels", "sheet"):
         assert Image.open(tmp_path / "poster" / f"{name}.png").size[0] >= content.shape[1]
-    manifest = json.loads((tmp_path / "poster" / "manifest.json").read_text())
+    finished = FinishedPoster.at(str(tmp_path / "poster"))
+    assert (finished.store.read("labels", Box(0, 0, *content.shape[:2]))[0] != whole.labels).mean() < 0.001
+    manifest = finished.manifest
+    assert manifest["measured_error"]["maximum"] <= 1
     assert manifest["size"] == [131, 150]
     assert len(manifest["templates"]) == K
     assert Image.open(tmp_path / "poster" / "poster.png").info["icc_profile"]
@@ -131,26 +140,75 @@ def test_a_fixed_memory_is_the_models_own(ray_here, config, pictures, tmp_path):
 def test_kept_templates_stay_and_the_others_are_drawn_anew(ray_here, config, tmp_path):
     first = config(out=str(tmp_path / "first"))
     poster(first)
-    second = config(seed=SEED + 1, keep=(2, 0), keep_from=first.out, mirror=False, rotate=True)
+    second = config(seed=SEED + 1, keep_templates=(2, 0), keep_from=first.out, mirror=False, rotate=True)
     poster(second)
     earlier, later = (json.loads(Path(s.out, "job.json").read_text())["templates"] for s in (first, second))
     assert [a == b for a, b in zip(earlier, later, strict=True)] == [True, False, True]
     with pytest.raises(ValueError, match=r"templates to keep in 0\.\.2, got \[3\]"):
-        poster(config(keep=(3,), keep_from=first.out))
+        poster(config(keep_templates=(3,), keep_from=first.out))
     with pytest.raises(ValueError, match="style pictures of the earlier poster"):
-        poster(config(keep=(0,), keep_from=first.out, style_scale=0.5))
+        poster(config(keep_templates=(0,), keep_from=first.out, style_scale=0.5))
     with pytest.raises(ValueError, match="a seed that draws other templates, got 5; give another --seed"):
-        poster(config(keep=(0,), keep_from=first.out))
+        poster(config(keep_templates=(0,), keep_from=first.out))
     (tmp_path / "manifest.json").write_text('{"name": "an app"}')
     with pytest.raises(ValueError, match="the folder of a finished poster"):
-        poster(config(keep=(0,), keep_from=str(tmp_path)))
-    poster(config(out=str(tmp_path / "shares"), seed=9, keep=(1,), keep_from=first.out, style_shares=(2.0,)))
+        poster(config(keep_templates=(0,), keep_from=str(tmp_path)))
+    poster(config(out=str(tmp_path / "shares"), seed=9, keep_templates=(1,), keep_from=first.out, style_shares=(2.0,)))
 
 
-def test_an_unguided_model_paints_no_poster(ray_here, config, tmp_path):
-    save_generator(tmp_path / "model", random_generator(2, guided=False))
-    with pytest.raises(ValueError, match="use magic sample"):
+def test_a_poster_without_a_content(ray_here, config, tmp_path, pictures):
+    generator = random_generator(2, guided=False, warp="affine")
+    save_generator(tmp_path / "model", generator)
+    unguided = config(model=str(tmp_path / "model"), content=None, width=120, height=90, formats=("png",), sheet=True)
+    poster(unguided)
+    canvas = plan_canvas(generator, 90, 120)
+    styles = [decode(path.read_bytes()) for path in sorted((pictures / "style").iterdir())]
+    scene = Scene(None, memory_set(styles, K, SEED), canvas)
+    whole = in_one_pass(TileRenderer(generator, scene, torch.device("cpu"))).part(canvas.poster)
+    shown = FinishedPoster.at(unguided.out).whole("output")
+    assert np.abs(shown - to_uint8(torch.from_numpy(whole.output)).numpy().transpose(1, 2, 0).astype(int)).max() <= 1
+    with pytest.raises(ValueError, match="expected layers that the poster has, got 'content'"):
+        poster(replace(unguided, also=("content",)))
+    with pytest.raises(ValueError, match=r"expected no content, but --width and --height for .*, got .*portrait\.png"):
         poster(config(model=str(tmp_path / "model")))
+
+
+def test_every_mode_and_what_it_refuses(ray_here, config, tmp_path, model):
+    """Whole, tiled with and without keeping, and frozen: the same poster; a preview: another, and it says so."""
+    made = {}
+    for name, changes in {
+        "kept": {},
+        "anew": {"keep": False},
+        "whole": {"mode": "whole", "tile": None, "keep": None},
+        "frozen": {"mode": "frozen", "statistics": str(tmp_path / "kept"), "keep": None},
+        "preview": {"mode": "preview", "tile": 16, "keep": None, "formats": ("jpeg",), "also": ()},
+    }.items():
+        settings = config(out=str(tmp_path / name), **changes)
+        poster(settings)
+        made[name] = FinishedPoster.at(settings.out)
+    shown = {name: finished.whole("output").astype(int) for name, finished in made.items()}
+    for name in ("anew", "whole", "frozen"):
+        assert np.abs(shown[name] - shown["kept"]).max() <= 1
+        assert (shown[name] != shown["kept"]).mean() < 0.001
+    assert len(made["whole"].store.grid) == 1
+    Path(made["whole"].url, "manifest.json").unlink()
+    poster(config(out=made["whole"].url, mode="auto", tile=None, keep=None))  # goes on by the plan it began with
+    assert FinishedPoster.at(made["whole"].url).manifest == made["whole"].manifest
+    assert np.abs(shown["preview"] - shown["kept"]).max() > 1
+    assert made["preview"].manifest["statistics"] == "preview"
+    assert (tmp_path / "preview" / "preview.jpg").exists()
+    assert made["frozen"].manifest["statistics_digest"] == made["kept"].manifest["statistics_digest"]
+    with pytest.raises(ValueError, match="statistics of a poster from the same templates"):
+        poster(config(out=str(tmp_path / "other"), mode="frozen", keep=None, statistics=made["kept"].url, seed=6))
+    with pytest.raises(ValueError, match=r"a job in .*frozen that differs in frozen"):
+        poster(config(out=made["frozen"].url, mode="frozen", keep=None, statistics=made["preview"].url))
+    with pytest.raises(ValueError, match="a tile to fit into a worker's memory of 1 MB"):
+        poster(config(out=str(tmp_path / "other"), memory_gb=0.001))
+    with pytest.raises(ValueError, match=r"one pass over the canvas to fit into .* leave out --mode whole"):
+        poster(config(out=str(tmp_path / "other"), memory_gb=0.001, mode="whole", tile=None, keep=None))
+    with pytest.raises(ValueError, match="at most 65500 pixels on a side for JPEG"):
+        poster(config(out=str(tmp_path / "other"), width=70_000, formats=("jpeg",)))
+    assert not (tmp_path / "other").exists()
 
 
 def test_three_workers_give_the_same_bytes(config, undisturbed):
@@ -167,13 +225,13 @@ def test_a_killed_render_worker_changes_nothing(config, undisturbed):
     assert contents(settings.out) == undisturbed
 
 
-@pytest.mark.parametrize("stage", ["statistics/mixing-03.safetensors", "tiles.zarr/output/c/0/1/1"])
+@pytest.mark.parametrize("stage", ["statistics/mixing-03.safetensors", "tiles.zarr/output/0/c/0/1/1"])
 def test_a_stopped_job_goes_on_where_it_was(config, undisturbed, stage):
     """Kill the whole job, driver, workers and all, in the middle; run it again."""
     settings = config(workers=2)
     args = ["poster", "--model", settings.model, "--content", settings.content, "--style", *settings.style]
     args += ["--out", settings.out, "--templates", str(K), "--seed", str(SEED), "--tile", str(TILE), "--workers", "2"]
-    args += ["--also", "collage", "weights"]
+    args += ["--also", "collage", "labels", "--formats", "png", "tiff", "--keep", "True"]
     job = subprocess.Popen([sys.executable, "-m", "jobs.cli", *args], stderr=subprocess.DEVNULL, start_new_session=True)
     while not (Path(settings.out) / stage).exists():
         assert job.poll() is None, "the job ended before it could be stopped"
@@ -182,10 +240,12 @@ def test_a_stopped_job_goes_on_where_it_was(config, undisturbed, stage):
         process.kill()
     job.wait()
     assert not (Path(settings.out) / "manifest.json").exists()
-    done = {path: path.stat().st_mtime_ns for path in Path(settings.out).rglob("c/0/*/*") if "partial" not in path.name}
+    written = (Path(settings.out) / "tiles.zarr").glob("[!u]*/0/c/0/*/*")  # all but what is unrefined, which goes
+    done = {path: path.stat().st_mtime_ns for path in written if "partial" not in path.name}
+    assert bool(done) == ("tiles.zarr" in stage)
     poster(settings)
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())  # nothing is rendered twice
-    assert {name: d for name, d in contents(settings.out).items() if "partial" not in name} == undisturbed
+    assert contents(settings.out) == undisturbed
 
 
 def test_a_finished_poster_is_not_painted_again(config, undisturbed, capsys):
@@ -213,8 +273,9 @@ def test_a_broken_style_picture_does_not_keep_a_job_from_going_on(ray_here, conf
     assert [entry["reason"] for entry in skipped] == ["no picture"]
 
 
-def test_another_size(ray_here, config, tmp_path):
-    poster(config(width=77))
+def test_another_size(ray_here, config, tmp_path, caplog):
+    poster(config(width=77, out=f"file://{tmp_path}/poster", max_share=0.3))
+    assert "% of the poster" in caplog.text
     assert Image.open(tmp_path / "poster" / "poster.png").size == (77, 88)
 
 

@@ -98,7 +98,7 @@ def test_a_folder_of_other_settings_is_refused(tmp_path):
     reproduce.trained(run, None, style, tmp_path, 1e9)
     reproduce.trained(run, None, style, tmp_path, 1e9)
     with pytest.raises(ValueError, match=r"differs in generator\.refine"):
-        reproduce.trained(replace(run, generator=replace(run.generator, refine="correct")), None, style, tmp_path, 1e9)
+        reproduce.trained(replace(run, generator=replace(run.generator, refine="blend")), None, style, tmp_path, 1e9)
 
 
 def test_missing_pictures_are_told_before_any_training(pictures, tmp_path):
