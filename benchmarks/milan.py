@@ -40,7 +40,7 @@ def main(data: Path, work: Path) -> None:
     )  # fmt: skip
     poster_s = magic(
         "poster", "--model", "models:/milan@current", "--content", data / "archimboldo.jpg", "--width", WIDTH_PX,
-        "--out", work / "poster", "--also", "collage", "weights", "--sheet", *cluster,
+        "--out", work / "poster", "--also", "collage", "labels", "--sheet", *cluster,
     )  # fmt: skip
     client = MlflowClient(store)
     run_id = client.get_model_version_by_alias("milan", "current").run_id

@@ -27,19 +27,24 @@ class Figure:
 def guided_base(scale: Scale) -> TrainConfig:
     """The guided setting that figures 7 to 9 start from: the demo's model, or one of the paper's size."""
     demo, paper = RECIPES["demo"][1], RECIPES["paper"][1]
-    losses = replace(demo.losses, entropy=1.0)
     if scale == "gpu":
         crops = replace(paper.crops, num_templates=16, batch_size=4)
-        generator = replace(paper.generator, refine="correct")
+        generator = replace(paper.generator, refine="blend", refiner_sees_content=True)
         optimizer = replace(paper.optimizer, learning_rate=3e-4)
-        return replace(paper, steps=ENDLESS, crops=crops, generator=generator, losses=losses, optimizer=optimizer)
-    return replace(demo, steps=ENDLESS, crops=replace(demo.crops, num_templates=12), losses=losses)
+        return replace(paper, steps=ENDLESS, crops=crops, generator=generator, losses=demo.losses, optimizer=optimizer)
+    return replace(demo, steps=ENDLESS, crops=replace(demo.crops, num_templates=12))
 
 
 def demo_base(scale: Scale) -> TrainConfig:
-    """Figures 7 and 8: the portrait and the styles that come with the project."""
+    """Figures 7 and 8: the portrait and the styles that come with the project.
+
+    The collage alone answers for the content, so that nothing but the weights A makes up for what they lose.
+    """
+    base = guided_base(scale)
     return replace(
-        guided_base(scale),
+        base,
+        generator=replace(base.generator, refiner_sees_content=False),
+        losses=replace(base.losses, content=90.0, content_on="collage", entropy=1.0, painted_share=20.0),
         content=SourceConfig(urls=(str(DEMO / "content"),), scale=1.5),
         style=SourceConfig(urls=(str(DEMO / "style"),)),
     )
@@ -50,6 +55,7 @@ def milan_base(scale: Scale, data: Path) -> TrainConfig:
     size = 1.0 if scale == "gpu" else 0.5
     return replace(
         guided_base(scale),
+        losses=RECIPES["small"][1].losses,
         content=SourceConfig(urls=(str(data / "archimboldo.jpg"),), scale=size),
         style=SourceConfig(urls=(str(data / "milano"),), scale=size),
     )

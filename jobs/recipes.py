@@ -10,9 +10,16 @@ SMALL = TrainConfig(
     name="magic-small",
     steps=2000,
     crops=CropConfig(patch_px=160, num_templates=16, batch_size=1),
-    generator=GeneratorConfig(channels=12, depth=4, heads=1, refine="correct"),
+    generator=GeneratorConfig(channels=12, depth=4, heads=1, refine="blend", refiner_sees_content=True),
     discriminator=DiscriminatorConfig(channels=24, depth=4, max_channels=192),
-    losses=LossConfig(content=90.0, content_on="collage", content_cell_px=16, entropy=1.0, total_variation=3.0),
+    losses=LossConfig(
+        content=25.0,
+        content_on="both",
+        content_cell_px=16,
+        entropy=3.0,
+        total_variation=5.0,
+        painted_share=0.1,
+    ),
     optimizer=OptimizerConfig(learning_rate=1e-3),
     checkpoint_every=300,
     sheet_every=300,
@@ -23,14 +30,14 @@ def as_famos(base: TrainConfig) -> TrainConfig:
     """The same training by FAMOS' hybrid, with as many templates in a fixed memory and FAMOS' own lambda_alpha.
 
     Twice as wide: it runs once per picture, not once per template. Its lambda_C is one with which it comes about as
-    close to the content as MAGIC does: by painting over a copy, it could come closer, and farther from the style.
+    close to the content as MAGIC does.
     """
     own, k = base.generator, base.crops.num_templates
     return replace(
         base,
         crops=replace(base.crops, memory="fixed"),
         generator=GeneratorConfig(system="famos", memory_size=k, channels=2 * own.channels, depth=own.depth),
-        losses=replace(base.losses, content=base.losses.content / 3, content_on="both", painted_share=0.1),
+        losses=replace(base.losses, content=2 * base.losses.content),
     )
 
 
@@ -41,7 +48,7 @@ def as_mosaic(base: TrainConfig) -> TrainConfig:
         base,
         crops=replace(base.crops, num_templates=1),
         generator=GeneratorConfig(system="mosaic", channels=2 * own.channels, depth=own.depth),
-        losses=replace(base.losses, content=base.losses.content / 9, content_on="output"),
+        losses=replace(base.losses, content=0.4 * base.losses.content, content_on="output"),
     )
 
 
@@ -62,9 +69,16 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
             content=SourceConfig(urls=("demo/content/astronaut.jpg",), scale=3.0),
             style=SourceConfig(urls=("demo/style",)),
             crops=CropConfig(patch_px=128, num_templates=10, batch_size=1),
-            generator=GeneratorConfig(channels=8, depth=3, heads=1, refine="correct"),
+            generator=GeneratorConfig(channels=8, depth=3, heads=1, refine="blend", refiner_sees_content=True),
             discriminator=DiscriminatorConfig(channels=16, depth=4, max_channels=128),
-            losses=LossConfig(content=90.0, content_on="collage", content_cell_px=16, entropy=1.5, total_variation=3.0),
+            losses=LossConfig(
+                content=30.0,
+                content_on="both",
+                content_cell_px=16,
+                entropy=2.0,
+                total_variation=3.0,
+                painted_share=3.0,
+            ),
             optimizer=OptimizerConfig(learning_rate=1.5e-3),
             checkpoint_every=350,
             sheet_every=350,
@@ -88,7 +102,7 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
             steps=4000,
             style=SourceConfig(square_px=64),
             crops=CropConfig(patch_px=64, num_templates=8, min_templates=2, batch_size=8),
-            generator=GeneratorConfig(guided=False, channels=12, depth=4, heads=1, refine="correct"),
+            generator=GeneratorConfig(guided=False, channels=12, depth=4, heads=1, refine="blend"),
             discriminator=DiscriminatorConfig(channels=32, depth=4, max_channels=256),
             losses=LossConfig(entropy=1.0, total_variation=1.0, max_share=4.0),
             optimizer=OptimizerConfig(learning_rate=1e-3),

@@ -24,6 +24,7 @@ from jobs.local_training import train_here
 from jobs.validation import collage_of, pixels
 from magic.batch import to_uint8
 from magic.config import require
+from magic.content import Content
 from magic.generator import Generator
 from magic.memory import MemorySet, PictureList, draw_templates
 from magic.metrics import colour_shift, largest_share, mean_entropy, score, style_distance
@@ -107,7 +108,7 @@ def paint_content(state: TrainState, run: TrainConfig, content: ndarray, style: 
     else:
         memory = MemorySet.of(style, draw_templates(style, k, seed=1))
     canvas = plan_canvas(generator, *content.shape[:2])
-    made = TileRenderer(generator, Scene(content, memory, canvas), state.device).whole()
+    made = TileRenderer(generator, Scene(Content.of(content), memory, canvas), state.device).whole()
     rows, columns = canvas.poster.slices
     image, collage = (pixels(to_uint8(part[0][:, rows, columns])) for part in (made.image, made.collage))
     weights = made.weights[0][:, rows, columns].cpu().numpy()
