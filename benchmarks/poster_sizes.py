@@ -1,0 +1,160 @@
+"""Time, memory of every process, and disk of posters of growing area, from plan to exported file.
+
+    python benchmarks/poster_sizes.py [SIDE_PX ...]
+
+Paints squares (default 5000 10000 20000) with a tiny generator (4 channels, depth 2, K = 4) on two workers, with
+halvings, attribution and a BigTIFF. A side above 50,000 px is painted by a single network, which shows the content in
+other colours, and at sampled density: the job is killed after its first tiles, their shards are linked to all other
+tiles' places, and the same command goes on from there. Every side is added to benchmarks/results/poster_sizes.json,
+and the table of all to poster_sizes.md.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from itertools import cycle
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import torch
+from PIL import Image, ImageOps
+from processes import family, kill
+
+from jobs.reproduce import machine
+from magic.baselines import build_generator
+from magic.checkpoint import save_generator
+from magic.config import GeneratorConfig
+
+RESULTS = Path(__file__).parent / "results"
+DEMO = Path(__file__).parent.parent / "demo"
+SAMPLED_FROM_PX, SAMPLED_TILES = 50_000, 4
+MEMORY_GB = 1  # that each worker may use for tiles, for all sides alike
+PARTS = {"TileWorker": "painting worker", "_Hand": "worker for the rest", "jobs.cli": "command"}
+
+
+class Watch:
+    """The most memory that each kind of process of a command has at any time."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.process = subprocess.Popen(command)
+        self.peak_bytes: dict[str, int] = defaultdict(int)
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def _look(self) -> None:
+        while self.process.poll() is None:
+            for process in family(self.process):
+                try:
+                    shown = " ".join(process.cmdline())
+                    kind = next((name for mark, name in PARTS.items() if mark in shown), None)
+                    if kind:
+                        memory = process.memory_info()  # without what is shared: the object store is counted nowhere
+                        self.peak_bytes[kind] = max(self.peak_bytes[kind], memory.rss - memory.shared)
+                except (psutil.Error, AttributeError):
+                    continue
+            time.sleep(0.1)
+
+
+def measure(side: int, model: Path, out: Path) -> dict[str, float]:
+    """Paint, and say what it took."""
+    command = [sys.executable, "-m", "jobs.cli", "poster", "--model", model, "--out", out, "--width", side]
+    command += ["--content", square_content(model), "--style", DEMO / "style", "--templates", 4, "--workers", 2]
+    command += ["--memory-gb", MEMORY_GB, "--mode", "preview" if side >= SAMPLED_FROM_PX else "sweeps", "--formats"]
+    args, peaks, start = [str(arg) for arg in command], defaultdict(int), time.perf_counter()
+    if side >= SAMPLED_FROM_PX:
+        first = Watch(args)
+        sample_tiles(first, out)
+        merge(peaks, first)
+    second = Watch(args)
+    assert second.process.wait() == 0
+    merge(peaks, second)
+    painted = time.perf_counter()
+    export = [sys.executable, "-m", "jobs.cli", "export", str(out), str(out.parent / "poster.tif")]
+    third = Watch([*export, "--tiff-compression", "jpeg"])
+    assert third.process.wait() == 0
+    exported = {f"export: {name}": peak for name, peak in third.peak_bytes.items()}
+    plan = json.loads((out / "job.json").read_text())["plan"]
+    stored = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return {
+        "tile, px": plan["tile"],
+        "poster and halvings, s": painted - start,
+        "BigTIFF, s": time.perf_counter() - painted,
+        **{f"peak memory of {name}, MB": peak / 1e6 for name, peak in sorted({**peaks, **exported}.items())},
+        "store, GB": stored / 1e9,
+        "BigTIFF, GB": (out.parent / "poster.tif").stat().st_size / 1e9,
+    }
+
+
+def square_content(folder: Path) -> Path:
+    """The demo's portrait, cut to a square."""
+    path = folder / "square.png"
+    with Image.open(DEMO / "content" / "astronaut.jpg") as picture:
+        ImageOps.fit(picture, (512, 512)).save(path)
+    return path
+
+
+def sample_tiles(watch: Watch, out: Path) -> None:
+    """Kill the job once it has some tiles, and let all others be links to them."""
+    layer = out / "tiles.zarr" / "output" / "0"
+    while len(done := [p for p in layer.glob("c/0/*/*") if p.suffix == ""]) < SAMPLED_TILES:
+        assert watch.process.poll() is None, "the job ended"
+        time.sleep(1)
+    kill(watch.process)
+    array = json.loads((layer / "zarr.json").read_text())
+    shape, shard = array["shape"][1:], array["chunk_grid"]["configuration"]["chunk_shape"][1]
+    places = [f"c/0/{row}/{column}" for row in range(-(-shape[0] // shard)) for column in range(-(-shape[1] // shard))]
+    for name in ("output", "collage", "labels"):
+        folder = out / "tiles.zarr" / name / "0"
+        for place, source in zip(places, cycle(sorted(path.relative_to(layer) for path in done)), strict=False):
+            if not (folder / place).exists():
+                (folder / place).parent.mkdir(parents=True, exist_ok=True)
+                os.link(folder / source, folder / place)
+
+
+def merge(peaks: dict[str, int], watch: Watch) -> None:
+    for name, peak in watch.peak_bytes.items():
+        peaks[name] = max(peaks[name], peak)
+
+
+def main(sides: list[int]) -> None:
+    kept = RESULTS / "poster_sizes.json"
+    rows = json.loads(kept.read_text()) if kept.exists() else {}
+    for side in sides:
+        with tempfile.TemporaryDirectory() as model:
+            torch.manual_seed(0)
+            system: Literal["magic", "mosaic"] = "mosaic" if side >= SAMPLED_FROM_PX else "magic"
+            config = GeneratorConfig(system=system, channels=4, depth=2, heads=1)
+            save_generator(Path(model), build_generator(config))
+            with tempfile.TemporaryDirectory(dir=os.environ.get("WORK")) as work:
+                rows[str(side)] = measure(side, Path(model), Path(work) / "poster")
+        kept.write_text(json.dumps(rows, indent=2) + "\n")
+        report(rows)
+
+
+def report(rows: dict[str, dict[str, float]]) -> None:
+    """Write the table."""
+    columns = sorted(rows, key=int)
+    lines = [f"| | {' | '.join(f'{int(side):,} px' for side in columns)} |", "| --- " * (len(columns) + 1) + "|"]
+    names = rows[columns[-1]]
+    lines += [f"| {name} | {' | '.join(f'{rows[side].get(name, 0):.4g}' for side in columns)} |" for name in names]
+    table = "\n".join(lines)
+    text = (
+        "# Posters of growing area\n\n`python benchmarks/poster_sizes.py` on "
+        f"{machine('ray', 'zarr')}\n\nSquares by a generator of 4 channels and depth 2, K = 4, on two workers that may "
+        f"use {MEMORY_GB} GB each for tiles. Memory is what each process has to itself at its peak, the object store "
+        "(0.2 GB here) left out; an export holds a band of 512 rows, whatever the height. Above 50,000 px by a single "
+        "network (a convolutional mosaic of 4 channels and depth 2), whose pictures are smooth and take less disk, "
+        "at sampled density: a few tiles are painted, with statistics of 16, and the others are links to them; "
+        f"halvings, attribution and file are of the full size.\n\n{table}\n"
+    )
+    (RESULTS / "poster_sizes.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main([int(arg) for arg in sys.argv[1:]] or [5000, 10_000, 20_000])
