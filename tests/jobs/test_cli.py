@@ -133,7 +133,7 @@ def test_posters_that_cannot_be(capsys, ray_here, model, pictures, tmp_path):
         (("--style", tmp_path / "nope"), "pictures at"),
         (("--content", tmp_path / "nope.png"), "pictures at"),
         (("--content", pictures), "one content picture"),
-        (("--width", 0), "width >= 1"),
+        (("--width", 0), "width > 0"),
         (("--keep-templates", 1), "numbers of templates to keep together with the poster's folder"),
     ):
         assert message in refused(capsys, *poster(model, pictures, tmp_path / "p", *change))
