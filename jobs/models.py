@@ -1,6 +1,8 @@
 """A generator and how it was trained, from the registry or from a folder."""
 
+import hashlib
 import json
+import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +10,15 @@ from typing import Any
 
 from cluster import registry, tracking
 from cluster.config import ClusterConfig
+from cluster.registry import ModelVersion
 from magic.checkpoint import CONFIG, RECIPE, WEIGHTS, Packed
 from pipelines.config import CropConfig, SourceConfig
 from pipelines.objects import absolute, join, read_object
+
+log = logging.getLogger(__name__)
+MODEL_FILES = (WEIGHTS, CONFIG, RECIPE)
+RECIPE_DIGEST = "recipe_digest"
+"""Tag of a version: SHA-256 of its RECIPE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +53,63 @@ def find_model(name: str, cluster: ClusterConfig) -> Model:
         cluster: where the registry is.
 
     Raises:
-        ValueError: if there is no such model.
+        ValueError: if there is no such model, or if it is no longer the one that was registered.
     """
     if not name.startswith(registry.PREFIX):
-        return _read(absolute(name), absolute(name))
-    version = registry.find(tracking.open_store(cluster), name)
+        return read_model(absolute(name), absolute(name))
+    return fetch_model(registry.find(tracking.open_store(cluster), name), cluster)
+
+
+def fetch_model(version: ModelVersion, cluster: ClusterConfig) -> Model:
+    """A registered model; none of its code is read.
+
+    Raises:
+        ValueError: if its files are gone, or are others than those that were registered.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        folder = registry.download(version, Path(scratch), tracking.tracking_uri(cluster))
-        return _read(str(folder), version.uri)
+        return verified(registry.download(version, Path(scratch), tracking.tracking_uri(cluster), MODEL_FILES), version)
 
 
-def _read(folder: str, uri: str) -> Model:
+def verified(folder: Path, version: ModelVersion) -> Model:
+    """The model in a folder of a version's files.
+
+    Raises:
+        ValueError: if they are others than those that were registered.
+    """
+    if version.digest is None:
+        log.warning("%s was registered without a digest: nobody knows whether it was changed since", version.uri)
+    recipe = hashlib.sha256((folder / RECIPE).read_bytes()).hexdigest()
+    same_digest("recipe", version.uri, version.tags.get(RECIPE_DIGEST), recipe)
+    model = read_model(str(folder), version.uri)
+    same_digest("model", version.uri, version.digest, model.packed.digest)
+    return model
+
+
+def same_digest(what: str, where: str, expected: str | None, got: str) -> None:
+    """Refuse what was changed since it was registered, as far as is known.
+
+    Raises:
+        ValueError: if it is another now.
+    """
+    if expected is not None and got != expected:
+        raise ValueError(
+            f"expected the {what} with SHA-256 {expected} in {where}, got {got}; restore it, or train again"
+        )
+
+
+def read_model(folder: str, uri: str) -> Model:
+    """The model in a folder.
+
+    Raises:
+        ValueError: if there is none, or if its descriptions are damaged.
+    """
     described, weights, recipe = (read_object(join(folder, file)) for file in (CONFIG, WEIGHTS, RECIPE))
     if described is None or weights is None:
         raise ValueError(
             f"expected a model at {folder}, got no {CONFIG} and {WEIGHTS} there; "
             f"name such a folder, or {registry.PREFIX}NAME@ALIAS"
         )
-    return Model(Packed(described.decode(), weights), json.loads(recipe) if recipe else {}, uri)
+    try:
+        return Model(Packed(described.decode(), weights), json.loads(recipe) if recipe else {}, uri)
+    except ValueError as error:
+        raise ValueError(f"expected an undamaged model at {uri}, got: {error}; fetch it again") from error

@@ -77,9 +77,15 @@ def test_the_run_is_on_record(trained):
         "sheets/step-00000012.png",
         "sheets/step-00000024.png",
     ]
-    assert {entry.path for entry in trained.list_artifacts(version.run_id, "generator")} == {
-        f"generator/{name}" for name in ("generator.safetensors", "generator.json", "recipe.json")
+    folder = f"generator/{version.tags['digest'][:16]}"
+    assert version.source == f"{run.info.artifact_uri}/{folder}"
+    names = ("generator.safetensors", "generator.json", "recipe.json", "card.md", "sheet.png")
+    names += ("MLmodel", "pyfunc_model.py", "code", "conda.yaml", "python_env.yaml", "requirements.txt")
+    assert {entry.path for entry in trained.list_artifacts(version.run_id, folder)} == {
+        f"{folder}/{name}" for name in names
     }
+    assert run.data.tags["code_version"] == version.tags["code_version"]
+    assert version.tags["steps"] == str(STEPS)
 
 
 def test_the_registered_model_paints(trained, pictures, workplace):
