@@ -11,18 +11,11 @@ import ray
 from ray.exceptions import RayError
 
 from cluster.config import ClusterConfig
+from cluster.environment import for_workers, prepare
 
 log = logging.getLogger(__name__)
 MIN_LOGICAL_CPUS = 4  # one machine with two cores still has to hold a trainer, its readers and a controller
 OBJECT_STORE_FRACTION = 0.15
-ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    # a starved stage fails in ten minutes, not in thirty; less would end a training whose single steps are long
-    "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "600",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
-}
 
 
 @contextmanager
@@ -38,12 +31,12 @@ def ray_session(config: ClusterConfig) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    prepare()
     address = config.address or os.environ.get("RAY_ADDRESS")
     try:
         if address:
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+            seen = {"env_vars": for_workers()}
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=seen)
         else:
             _start_here()
     except ConnectionError as error:

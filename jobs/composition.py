@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from jobs.config import PosterConfig
 from jobs.models import Model
+from jobs.poster_config import PosterConfig
 from magic.checkpoint import unpack_generator
 from magic.config import require
 from magic.content import Content

@@ -1,7 +1,7 @@
 """`magic export`: a finished poster -> files to print, to edit and to look at."""
 
 from cluster.ray_session import count_cpus, ray_session
-from jobs.config import ExportConfig
+from jobs.poster_config import ExportConfig
 from magic.config import require
 from pipelines.deepzoom import export_deepzoom
 from pipelines.export import ExportOptions, check_format, export_file

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.config import Scale, TrainConfig
+from jobs.config import TrainConfig
+from jobs.measure_config import Scale
 from jobs.recipes import RECIPES, as_famos, as_mosaic
 from pipelines.config import SourceConfig
 

@@ -17,10 +17,11 @@ import torch
 from numpy import ndarray
 from PIL import Image
 
-from jobs.config import ReproduceConfig, TrainConfig
+from jobs.config import TrainConfig
 from jobs.faces import draw_faces
 from jobs.figures import Figure, figure
 from jobs.local_training import train_here
+from jobs.measure_config import ReproduceConfig
 from jobs.validation import collage_of, pixels
 from magic.batch import to_uint8
 from magic.config import require

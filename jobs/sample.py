@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from tqdm import tqdm
 
-from jobs.config import SampleConfig
+from jobs.measure_config import SampleConfig
 from jobs.models import find_model
 from jobs.validation import SetCollage, collage_of
 from magic.checkpoint import unpack_generator

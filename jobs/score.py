@@ -10,7 +10,7 @@ from numpy import ndarray
 from PIL import Image
 from tqdm import tqdm
 
-from jobs.config import ScoreConfig
+from jobs.measure_config import ScoreConfig
 from magic.config import require
 from magic.metrics import score as measure
 from magic.metrics import seam_ratio

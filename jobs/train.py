@@ -2,36 +2,37 @@
 
 import json
 import logging
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from fsspec.core import url_to_fs
 from mlflow import MlflowClient
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.data import Dataset
 from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
-from cluster import registry, tracking
+from cluster import tracking
+from cluster.code_version import code_version
 from cluster.ray_session import count_gpus, ray_session, require_cpus
+from cluster.redaction import redact, redacted
 from cluster.registry import ModelVersion
 from jobs.config import TrainConfig
+from jobs.model_folder import Registrable, metrics_of_run, newest_sheet, register_model
+from jobs.models import read_model
 from jobs.progress import watched
 from jobs.training_loop import Job, training_loop
-from magic.checkpoint import CONFIG, RECIPE, WEIGHTS
 from pipelines.batches import DealInTurn, batch_dataset, keep_order
-from pipelines.objects import absolute, claim, join, read_json, write_json
+from pipelines.objects import absolute, claim, is_local, join, read_json, write_json
 from pipelines.sources import Source, survey
 
 log = logging.getLogger(__name__)
 
 # what may change between two runs of one job
 FREE = {"steps", "workers", "max_failures", "checkpoint_every", "log_every", "sheet_every"}
-FREE |= {"out", "alias", "cluster", "dry_run"}
+FREE |= {"min_workers", "gpu_share", "out", "alias", "cluster", "dry_run"}
 KEPT_CHECKPOINTS = 3
-MODEL_FILES = (WEIGHTS, CONFIG, RECIPE)
 
 
 def train(config: TrainConfig) -> ModelVersion | None:
@@ -47,7 +48,7 @@ def train(config: TrainConfig) -> ModelVersion | None:
         print(plan(config, content, style, folder))
         if config.dry_run:
             return None
-        require_cpus(config.workers + 1, f"{config.workers} training workers and the readers")
+        require_cpus(config.fewest + 1, f"{config.fewest} training workers and the readers")
         use_gpu = choose_gpu(config)
         recipe = describe(config, content, style)
         identities = {"content": content and content.identity(), "style": style.identity()}
@@ -55,7 +56,7 @@ def train(config: TrainConfig) -> ModelVersion | None:
         client = tracking.open_store(config.cluster)
         run_id = attach(client, config, folder, recipe)
         with tracking.running(client, run_id):
-            if latest_step(folder) < config.steps:
+            if progress(folder).step < config.steps:
                 job = Job(config, content, style, tracking.tracking_uri(config.cluster), run_id, recipe)
                 fit(job, folder, use_gpu=use_gpu)
             return publish(client, config, folder, run_id)
@@ -72,7 +73,7 @@ def survey_sources(config: TrainConfig) -> tuple[Source | None, Source]:
 
 def plan(config: TrainConfig, content: Source | None, style: Source, folder: str) -> str:
     """What will be done, for people."""
-    crops, done = config.crops, latest_step(folder)
+    crops, done = config.crops, progress(folder).step
     k = f"{crops.min_templates}..{crops.num_templates}" if crops.min_templates else f"{crops.num_templates}"
     lines = [
         f"train {config.name}: {config.steps} steps, {done} of them done; folder {folder}",
@@ -82,7 +83,7 @@ def plan(config: TrainConfig, content: Source | None, style: Source, folder: str
         f"  style    {len(style)} pictures, {len(style.skipped)} skipped",
         f"  batch    {config.workers} x {crops.batch_size} patches of {crops.patch_px} px, K = {k}",
         f"  model    {config.generator.system}, {config.generator.channels} channels, depth {config.generator.depth}",
-        f"  MLflow   {tracking.tracking_uri(config.cluster)}",
+        f"  MLflow   {redacted(tracking.tracking_uri(config.cluster))}",
     ]
     return "\n".join(lines)
 
@@ -101,6 +102,7 @@ def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: dict[
     known = read_json(note)
     if known is not None:
         return tracking.known_run(client, str(known["run_id"]))
+    recipe = redact(recipe)  # the store is for others to read
     shown = {k: v for k, v in recipe.items() if k not in ("content", "style")}
     for name, source in sources_of(recipe).items():
         shown[name] = {k: source[k] for k in ("urls", "scale", "square_px", "shares", "digest", "num_pictures")}
@@ -115,13 +117,31 @@ def sources_of(recipe: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: recipe[name] for name in ("content", "style") if recipe[name]}
 
 
-def latest_step(folder: str) -> int:
-    """Steps of the newest checkpoint in a run's folder, 0 where there is none."""
+class Progress(NamedTuple):
+    """How far a training is, by its newest checkpoint."""
+
+    step: int = 0
+    batches: int = 0
+    """Taken by all workers together."""
+
+
+def progress(folder: str) -> Progress:
+    """How far the training in a run's folder is."""
+    path, filesystem = storage(folder)
     try:
-        result = Result.from_path(folder)
+        result = Result.from_path(path, storage_filesystem=filesystem)
     except RuntimeError:  # no run yet
-        return 0
-    return int(result.metrics["step"]) if result.metrics else 0
+        return Progress()
+    metrics = result.metrics or {}
+    return Progress(int(metrics.get("step", 0)), int(metrics.get("batches", 0)))
+
+
+def storage(url: str) -> tuple[str, PyFileSystem | None]:
+    """A place as Ray Train wants it: on object storage through the library that waits for one that is away."""
+    if is_local(url):
+        return absolute(url), None
+    fs, path = url_to_fs(url, use_listings_cache=False)
+    return path, PyFileSystem(FSSpecHandler(fs))
 
 
 def choose_gpu(config: TrainConfig) -> bool:
@@ -131,8 +151,9 @@ def choose_gpu(config: TrainConfig) -> bool:
         ValueError: if the cluster has GPUs but too few, or none for fp16.
     """
     gpus = count_gpus()
-    if 0 < gpus < config.workers:
-        raise ValueError(f"expected a GPU for each of {config.workers} workers, got {gpus}; lower --workers")
+    needed = config.fewest * config.gpu_share
+    if 0 < gpus < needed:
+        raise ValueError(f"expected {needed:g} GPUs for {config.fewest} workers, got {gpus}; lower --workers")
     if not gpus and config.optimizer.precision == "fp16":
         raise ValueError("expected fp32 or bf16 on CPUs, got fp16; leave --optimizer.precision out")
     return gpus > 0
@@ -141,14 +162,20 @@ def choose_gpu(config: TrainConfig) -> bool:
 def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
     """Run Ray Train from the newest checkpoint to the last step."""
     config = job.config
-    with watched(f"training {config.name}", config.steps, latest_step(folder), "step") as board:
+    path, filesystem = storage(absolute(config.out))
+    with watched(f"training {config.name}", config.steps, progress(folder).step, "step") as board:
         trainer = TorchTrainer(
             training_loop,
             train_loop_config={"job": job, "board": board},
-            scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=use_gpu),
+            scaling_config=ScalingConfig(
+                num_workers=config.workers if config.fewest == config.workers else (config.fewest, config.workers),
+                use_gpu=use_gpu,
+                resources_per_worker={"GPU": config.gpu_share} if use_gpu else None,
+            ),
             run_config=RunConfig(
                 name=config.name,
-                storage_path=absolute(config.out),
+                storage_path=path,
+                storage_filesystem=filesystem,
                 failure_config=FailureConfig(max_failures=config.max_failures),
                 checkpoint_config=CheckpointConfig(num_to_keep=KEPT_CHECKPOINTS),
             ),
@@ -163,29 +190,30 @@ def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
 
 def _stream(config: TrainConfig, content: Source | None, style: Source, folder: str) -> Callable[[], Dataset]:
     """What Ray Train calls at every start of the workers: the batches from the newest checkpoint on."""
-    workers = config.workers
 
     def stream() -> Dataset:
         keep_order()
-        step = latest_step(folder)
-        count = (config.steps - step) * workers
-        return batch_dataset(content, style, config.crops, first=step * workers, count=count)
+        done = progress(folder)
+        count = (config.steps - done.step) * config.workers  # fewer workers leave some
+        return batch_dataset(content, style, config.crops, first=done.batches, count=count)
 
     return stream
 
 
 def publish(client: MlflowClient, config: TrainConfig, folder: str, run_id: str) -> ModelVersion:
     """Register the newest checkpoint's generator, once."""
-    step = latest_step(folder)
-    checkpoint = Result.from_path(folder).checkpoint
-    with checkpoint.as_directory() as saved, tempfile.TemporaryDirectory() as scratch:
-        for file in MODEL_FILES:
-            shutil.copy(Path(saved) / file, scratch)
-        recipe = json.loads((Path(saved) / RECIPE).read_text())
-        tags = {f"{name}_digest": source["digest"] for name, source in sources_of(recipe).items()}
-        tags["steps"] = str(step)
-        version = registry.register(
-            client, Path(scratch), name=config.name, alias=config.alias, run_id=run_id, tags=tags
+    path, filesystem = storage(folder)
+    checkpoint = Result.from_path(path, storage_filesystem=filesystem).checkpoint
+    with checkpoint.as_directory() as saved:
+        what = Registrable(
+            name=config.name,
+            model=read_model(str(saved), folder),
+            run_id=run_id,
+            steps=str(progress(folder).step),
+            metrics=metrics_of_run(client, run_id),
+            code_version=code_version(),
+            sheet=newest_sheet(client, run_id),
         )
+    version = register_model(client, what, config.alias)
     print(f"registered {version.uri} as models:/{config.name}@{config.alias}")
     return version

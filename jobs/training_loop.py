@@ -56,19 +56,22 @@ def training_loop(settings: dict[str, Any]) -> None:
         if rank == 0:
             log = RunLog(job.tracking_uri, job.run_id)
             stack.callback(log.close)
+        first, begun_at = None, state.step
         batches = meter.timed(read_batches(ray.train.get_dataset_shard("train")))
         for number, batch in batches:
-            before = state.step
+            first = number if first is None else first
             meter.add(train_step(state, batch), len(batch.style))
-            last = state.step == config.steps
+            last, taken = state.step == config.steps, (state.step - begun_at) * workers
             if last or state.step % config.log_every == 0:  # both wait for the device
-                assert int(number) // workers == before, f"batch {int(number)} in step {before} of {workers} workers"
+                assert int(number) == int(first) + taken - workers, f"batch {int(number)} in step {state.step}"
             if log and (last or state.step % config.log_every == 0):
                 report(meter, log, settings["board"], state.step, workers)
             if log and (last or state.step % config.sheet_every == 0):
                 validate(state, job, log)
             if last or state.step % config.checkpoint_every == 0:
-                checkpoint(state, job.recipe, rank)
+                checkpoint(state, job.recipe, rank, int(number) - rank + workers)
+            if last:
+                break  # what is left is there for workers who did not come
     assert state.step == config.steps, f"the batches ended at step {state.step} of {config.steps}"
 
 
@@ -88,9 +91,16 @@ def start_state(config: TrainConfig, workers_here: int) -> TrainState:
     return state
 
 
-def checkpoint(state: TrainState, recipe: dict[str, Any], rank: int) -> None:
-    """Rank 0 saves; all ranks wait for one another."""
-    metrics = {"step": state.step}
+def checkpoint(state: TrainState, recipe: dict[str, Any], rank: int, batches: int) -> None:
+    """Rank 0 saves; all ranks wait for one another.
+
+    Args:
+        state: what is saved.
+        recipe: is saved beside it.
+        rank: of this worker.
+        batches: how many all workers have taken together.
+    """
+    metrics = {"step": state.step, "batches": batches}
     with tempfile.TemporaryDirectory() as scratch:
         saved = None
         if rank == 0:

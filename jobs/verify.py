@@ -6,8 +6,8 @@ import numpy as np
 import psutil
 import torch
 
-from jobs.config import VerifyConfig
 from jobs.models import find_model
+from jobs.poster_config import VerifyConfig
 from magic.batch import to_uint8
 from magic.both_ways import Difference, Shown, by_tiles, in_one_pass
 from magic.checkpoint import unpack_generator

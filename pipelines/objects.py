@@ -25,6 +25,18 @@ def absolute(url: str) -> str:
     return path if "://" in path or "::" in path else str(Path(path).absolute())
 
 
+def is_local(url: str) -> bool:
+    """Whether a URL is a path of this machine."""
+    return "file" in url_to_fs(url)[0].protocol
+
+
+def exists(url: str) -> bool:
+    """Whether there is an object."""
+    fs, path = url_to_fs(url)
+    fs.invalidate_cache()
+    return bool(fs.exists(path))
+
+
 def write_object(url: str, data: bytes) -> None:
     """Write an object in one piece. Object stores do; on a local disk a finished file takes the name's place."""
     fs, path = url_to_fs(url)

@@ -7,8 +7,10 @@ import pytest
 import s3fs
 
 from jobs import cli
-from jobs.config import FigureName, PosterConfig, Scale, TrainConfig
+from jobs.config import TrainConfig
 from jobs.figures import figure
+from jobs.measure_config import FigureName, Scale
+from jobs.poster_config import PosterConfig
 from jobs.recipes import RECIPES
 from magic.checkpoint import save_generator
 from tests.conftest import random_generator

@@ -16,8 +16,8 @@ import pytest
 import torch
 from PIL import Image
 
-from jobs.config import PosterConfig
 from jobs.poster import poster
+from jobs.poster_config import PosterConfig
 from magic.batch import to_uint8
 from magic.both_ways import in_one_pass
 from magic.checkpoint import save_generator

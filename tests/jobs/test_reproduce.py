@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from jobs import figures, reproduce
-from jobs.config import ReproduceConfig, TrainConfig
+from jobs.config import TrainConfig
 from jobs.local_training import train_here
+from jobs.measure_config import ReproduceConfig
 from magic.config import DiscriminatorConfig, GeneratorConfig
 from magic.memory import PictureList
 from pipelines.config import CropConfig

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.config import SampleConfig
+from jobs.measure_config import SampleConfig
 from jobs.sample import blend, sample
 from magic.checkpoint import save_generator
 from tests.conftest import random_generator

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jobs import cli
-from jobs.config import PosterConfig, VerifyConfig
 from jobs.poster import poster
+from jobs.poster_config import PosterConfig, VerifyConfig
 from jobs.verify import verify
 from magic.checkpoint import save_generator
 from magic.tiles import Box

@@ -1,0 +1,123 @@
+"""`magic submit`: any command, run on a cluster by its job server."""
+
+import os
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from cluster.code_version import VARIABLE, code_version
+from cluster.submission import JobServer, Submitted
+from jobs import cli
+from jobs.submission_config import SubmitConfig
+from magic.config import require
+from pipelines.objects import is_local
+from pipelines.upload import upload_pictures
+
+INPUTS = ("content.urls", "style.urls", "content", "style")
+"""Settings that name pictures: those of this machine are uploaded."""
+PLACES = ("out", "poster", "to", "keep_from", "statistics", "model", "results", "json", "pictures")
+"""Settings that name what the cluster reads or writes: they have to be where it is."""
+KINDS = ("train", "poster", "export", "verify", "sample", "score")
+
+
+def submit(config: SubmitConfig) -> str:
+    """Start a command on a cluster, or find it there, and show what it prints until it has ended.
+
+    Returns:
+        The job's name.
+
+    Raises:
+        ValueError: if the command is wrong, names places that the cluster cannot reach, or there is no job server.
+        RuntimeError: if the job fails.
+    """
+    kind = config.command[0] if config.command else "nothing"
+    require(kind in KINDS, f"a command to submit ({', '.join(KINDS)})", kind, "magic submit train demo --out s3://...")
+    settings = dict(_settings(cli.parse(config.command)))
+    check_places(settings)
+    server = JobServer(config.address)
+    args = [*config.command, *uploaded(settings)]
+    debug = {name: os.environ[name] for name in ("MAGIC_DEBUG",) if name in os.environ}
+    name = server.submit(kind, args, {VARIABLE: code_version(), **debug})
+    print(f"job {name}\n  magic jobs status|logs|stop {name}")
+    if not config.detach:
+        attend(server, name)
+    return name
+
+
+def attend(server: JobServer, name: str) -> None:
+    """Show a job's log until it has ended; ctrl-C leaves it alone.
+
+    Raises:
+        RuntimeError: if it does not end well.
+    """
+    try:
+        job = server.follow(name, lambda part: print(part, end="", flush=True))
+    except KeyboardInterrupt:
+        print(f"\ndetached; the job goes on: magic jobs logs {name} --follow, or magic jobs stop {name}")
+        return
+    report(job)
+
+
+def report(job: Submitted) -> None:
+    """Say how a job ended.
+
+    Raises:
+        RuntimeError: if it did not end well.
+    """
+    if job.status != "SUCCEEDED":
+        raise RuntimeError(
+            f"job {job.name} {job.status.lower()}: {job.message or 'no reason given'}; its log says more, "
+            "and submitted again it goes on from there"
+        )
+    print(f"job {job.name} succeeded")
+
+
+def check_places(settings: dict[str, Any]) -> None:
+    """Refuse paths that mean one thing here and another on the cluster.
+
+    Raises:
+        ValueError: if there are any.
+    """
+    for name in PLACES:
+        for place in _each(settings.get(name)):
+            require(
+                place.startswith(("/", "models:/")) or not is_local(place),
+                f"--{name.replace('_', '-')} on storage that the cluster reaches",
+                place,
+                "give s3://..., or the full path of a disk that all its machines share",
+            )
+
+
+def uploaded(settings: dict[str, Any]) -> list[str]:
+    """Options that name copies on storage of the pictures that are only here.
+
+    Raises:
+        ValueError: if there are such pictures, but no storage to copy them to.
+    """
+    out, options = settings.get("out"), []
+    for name in INPUTS:
+        urls = _each(settings.get(name))
+        here = [url for url in urls if is_local(url) and not (url.startswith("/") and _is_shared(out))]
+        if here:
+            require(not _is_shared(out), "--out on storage, for pictures of this machine", out, f"or copy {here[0]}")
+            copies = upload_pictures(urls, f"{str(out).rstrip('/')}-inputs")
+            options += [f"--{name.replace('_', '-')}", *copies]
+    return options
+
+
+def _is_shared(out: str | None) -> bool:
+    """Whether the output goes to a disk that all machines share."""
+    return out is None or is_local(out)
+
+
+def _settings(config: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """All settings of a command, by their dotted names."""
+    found = []
+    for part in fields(config):
+        value = getattr(config, part.name)
+        name = f"{prefix}{part.name}"
+        found += _settings(value, f"{name}.") if is_dataclass(value) else [(name, value)]
+    return found
+
+
+def _each(value: Any) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(map(str, value))
