@@ -1,0 +1,1 @@
+"""Servers that tests talk to over loopback: real ones, each started and ended by the test session."""

@@ -1,0 +1,343 @@
+"""Everything on a cluster: a head and two nodes in processes of their own, object storage, an MLflow server over http.
+
+Jobs are submitted as a user does. Faults are real: processes are killed, servers stopped. What a job was to make is
+there afterwards, to the last byte.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import s3fs
+from mlflow import MlflowClient
+from PIL import Image
+
+from pipelines.images import decode
+from tests.servers import radosgw
+from tests.servers.mlflow_server import PASSWORD, MlflowServer
+from tests.servers.radosgw import Radosgw
+from tests.servers.ray_cluster import RayCluster
+from tests.test_end_to_end import SMALL
+
+missing = radosgw.missing()
+assert not (missing and os.environ.get("CI")), f"CI needs an S3 server: apt-get install {radosgw.PACKAGES}"
+pytestmark = pytest.mark.skipif(
+    bool(missing), reason=f"NO S3 SERVER, NO TEST OF THE CLUSTER: apt-get install {radosgw.PACKAGES}"
+)
+AWAY_S = 20
+"""How long a stopped server stays away."""
+PATIENCE_S = 300
+STEPS, EVERY = 40, 4
+BUCKET = "studio"
+
+
+@dataclass
+class Studio:
+    """The servers, and the commands of somebody who works with them."""
+
+    folder: Path
+    storage: Radosgw
+    tracking: MlflowServer
+    cluster: RayCluster
+    environment: dict[str, str]
+    said: list[str] = field(default_factory=list)
+    """All that commands have printed."""
+
+    def magic(self, *args: object, status: int = 0, **other: str) -> str:
+        """Type a command; returns what it prints."""
+        process = self.begin(*args, **other)
+        printed, _ = process.communicate(timeout=PATIENCE_S)
+        self.said.append(printed)
+        assert process.returncode == status, printed
+        return printed
+
+    def begin(self, *args: object, **other: str) -> subprocess.Popen:
+        """Type a command, and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "jobs.cli", *map(str, args)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **self.environment, **other},
+            start_new_session=True,
+        )
+
+    @property
+    def files(self) -> s3fs.S3FileSystem:
+        """The object storage, with nothing remembered of it."""
+        return s3fs.S3FileSystem(
+            key=radosgw.ACCESS_KEY,
+            secret=radosgw.SECRET_KEY,
+            endpoint_url=self.storage.url,
+            skip_instance_cache=True,
+            use_listings_cache=False,
+        )
+
+    def digests(self, folder: str) -> dict[str, str]:
+        """SHA-256 of every object in a folder."""
+        files, root = self.files, folder.removeprefix("s3://")
+        return {name.removeprefix(root): hashlib.sha256(files.cat(name)).hexdigest() for name in files.find(root)}
+
+    def runs(self) -> MlflowClient:
+        """The tracking server, as the studio's administrator."""
+        os.environ.update(self.tracking.environment)
+        return MlflowClient(self.tracking.url, registry_uri=self.tracking.url)
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory, pictures) -> Iterator[Studio]:
+    """All servers; the pictures are on this machine, and the content on storage, too."""
+    folder, sessions = tmp_path_factory.mktemp("studio"), Path(tempfile.mkdtemp(prefix="mc-", dir="/tmp"))
+    before, started = dict(os.environ), []
+    try:
+        storage = Radosgw(folder / "s3")
+        started.append(storage)
+        storage.start()
+        tracking = MlflowServer(folder / "mlflow", f"s3://{BUCKET}/mlflow", storage.environment)
+        known = {**storage.environment, **tracking.environment}
+        cluster = RayCluster(sessions, folder / "ray", known)
+        started += [tracking, cluster]
+        settings = {**storage.environment, **cluster.token_environment, "RAY_API_SERVER_ADDRESS": cluster.address}
+        # where a job's MLflow server is, its machines know
+        studio = Studio(folder, storage, tracking, cluster, settings)
+        studio.files.mkdir(BUCKET)
+        studio.files.put(str(pictures / "content" / "portrait.png"), f"{BUCKET}/portrait.png")
+        tracking.start()
+        cluster.start(num_nodes=2)
+        yield studio
+    finally:
+        for server in reversed(started):
+            server.stop()
+        os.environ.clear()
+        os.environ.update(before)
+        shutil.rmtree(sessions, ignore_errors=True)
+
+
+def training(studio, pictures, name: str, *more: object) -> list[object]:
+    args = ["train", "demo", "--name", name, "--steps", STEPS, "--checkpoint-every", EVERY, "--workers", 2]
+    args += [part for setting, value in SMALL.items() for part in (f"--{setting}", value)]
+    args += ["--content.urls", pictures / "content", "--style.urls", pictures / "style", "--out", f"s3://{BUCKET}/runs"]
+    return [*args, *more]
+
+
+def poster(out: str, *more: object) -> list[object]:
+    return [
+        *("poster", "--model", "models:/studio@current", "--content", f"s3://{BUCKET}/portrait.png", "--width", 500),
+        *("--tile", 96, "--workers", 3, "--out", f"s3://{BUCKET}/{out}", *more),
+    ]
+
+
+def job_of(printed: str) -> str:
+    found = re.search(r"^job (\S+)$", printed, re.MULTILINE)
+    assert found, printed
+    return found[1]
+
+
+def wait_for(there: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not there():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.2)
+
+
+@contextmanager
+def meanwhile(when: Callable[[], object], do: Callable[[], object]) -> Iterator[list[float]]:
+    """Within the block, wait until `when`, then do something; gives when that was."""
+    done, over = [], threading.Event()
+
+    def act() -> None:
+        while not when():
+            if over.wait(0.05):
+                return
+        done.append(time.time())
+        do()
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        yield done
+    finally:
+        over.set()
+        thread.join()
+
+
+def away(server_stops: Callable[[], None], server_starts: Callable[[], None]) -> None:
+    """A server that is gone for a while."""
+    server_stops()
+    time.sleep(AWAY_S)
+    server_starts()
+
+
+@pytest.fixture(scope="module")
+def trained(studio, pictures) -> str:
+    """A model `studio`, trained by two workers while the MLflow server is away for a while; what was printed of it."""
+    seen = f"{BUCKET}/runs/studio/step-{EVERY:08d}"
+    with meanwhile(
+        lambda: studio.files.exists(seen), lambda: away(studio.tracking.stop, studio.tracking.start)
+    ) as gone:
+        printed = studio.magic("submit", *training(studio, pictures, "studio"))
+    assert gone, "the training ended before the server could be stopped"
+    return printed
+
+
+@pytest.fixture(scope="module")
+def undisturbed(studio, trained) -> dict[str, str]:
+    """The digests of a poster that nothing befell."""
+    studio.magic("submit", *poster("plain"))
+    return studio.digests(f"s3://{BUCKET}/plain")
+
+
+def painting(studio, out: str) -> Callable[[], object]:
+    """Whether some of a poster's tiles are painted, and not yet all."""
+    return lambda: studio.files.glob(f"{BUCKET}/{out}/tiles.zarr/unrefined/0/c/0/*/*")
+
+
+def test_training_is_whole_though_mlflow_was_away(studio, trained):
+    runs = studio.runs()
+    version = runs.get_model_version_by_alias("studio", "current")
+    curve = runs.get_metric_history(version.run_id, "loss/generator")
+    assert {entry.step for entry in curve} == set(range(2, STEPS + 1, 2))
+    assert runs.get_run(version.run_id).info.status == "FINISHED"
+    assert runs.get_run(version.run_id).info.artifact_uri.startswith("mlflow-artifacts:")
+    assert f"{STEPS} steps, 0 of them done" in trained
+    assert "succeeded" in trained
+    inputs = studio.files.find(f"{BUCKET}/runs-inputs")  # what was only here was copied
+    assert sorted(name.rsplit("/", 1)[-1] for name in inputs) == ["0.png", "1.png", "2.png", "portrait.png"]
+
+
+def test_a_poster_is_exported_from_storage_to_storage(studio, undisturbed):
+    web, tif = f"s3://{BUCKET}/files/web/", f"s3://{BUCKET}/files/poster.tif"
+    studio.magic("submit", "export", f"s3://{BUCKET}/plain", tif, web)
+    shown = decode(studio.files.cat(f"{BUCKET}/plain/poster.png"))
+    assert np.array_equal(decode(studio.files.cat(tif.removeprefix("s3://"))), shown)
+    assert studio.files.exists(f"{BUCKET}/files/web/index.html")
+    assert Image.fromarray(shown).size == (500, 573)
+
+
+def test_the_same_poster_without_a_cluster(studio, undisturbed):
+    """The same command on one machine, with the same storage and registry, makes the same bytes."""
+    studio.magic(*poster("alone"), **studio.tracking.environment, RAY_AUTH_MODE="disabled", RAY_API_SERVER_ADDRESS="")
+    assert studio.digests(f"s3://{BUCKET}/alone") == undisturbed
+
+
+def test_a_killed_worker(studio, undisturbed):
+    def kill() -> None:
+        studio.cluster.processes("ray::TileWorker")[0].kill()
+
+    with meanwhile(painting(studio, "killed"), kill) as killed:
+        studio.magic("submit", *poster("killed"))
+    assert killed
+    assert studio.digests(f"s3://{BUCKET}/killed") == undisturbed
+
+
+def test_a_removed_node(studio, undisturbed):
+    with meanwhile(painting(studio, "node"), lambda: studio.cluster.remove_node(studio.cluster.nodes[0])) as removed:
+        studio.magic("submit", *poster("node"))
+    studio.cluster.add_node()
+    assert removed
+    assert studio.digests(f"s3://{BUCKET}/node") == undisturbed
+
+
+def test_storage_away(studio, undisturbed):
+    begun = painting(studio, "away")
+    with meanwhile(begun, lambda: away(studio.storage.close, studio.storage.open)) as gone:
+        studio.magic("submit", *poster("away"))
+    assert gone
+    assert studio.digests(f"s3://{BUCKET}/away") == undisturbed
+
+
+def test_a_killed_job_is_submitted_again(studio, undisturbed):
+    def kill() -> None:
+        for process in psutil.process_iter(["cmdline"]):
+            command = process.info["cmdline"] or []
+            if "jobs.cli" in command and "submit" not in command and f"s3://{BUCKET}/driver" in command:
+                process.kill()
+
+    with meanwhile(painting(studio, "driver"), kill) as killed:
+        failed = studio.magic("submit", *poster("driver"), status=1)
+    assert killed
+    assert "failed" in failed
+    again = studio.magic("submit", *poster("driver"))
+    assert (job_of(failed)[-2:], job_of(again)[-2:]) == (".1", ".2")
+    assert studio.digests(f"s3://{BUCKET}/driver") == undisturbed
+
+
+def test_training_goes_on_with_fewer_workers_when_a_node_is_gone(studio, pictures, trained):
+    """Two workers, one of them on a node that is taken away; the steps are as planned."""
+    seen = f"{BUCKET}/runs/elastic/step-{EVERY:08d}"
+    args = training(studio, pictures, "elastic", "--min-workers", 1)
+    with meanwhile(
+        lambda: studio.files.exists(seen), lambda: studio.cluster.remove_node(studio.cluster.nodes[-1])
+    ) as removed:
+        studio.magic("submit", *args)
+    studio.cluster.add_node()
+    assert removed
+    runs = studio.runs()
+    version = runs.get_model_version_by_alias("elastic", "current")
+    assert version.tags["steps"] == str(STEPS)
+    assert max(entry.step for entry in runs.get_metric_history(version.run_id, "loss/generator")) == STEPS
+
+
+def test_a_job_is_found_again_left_alone_and_stopped(studio, trained):
+    long = poster("stopped", "--top", 2)
+    name = job_of(studio.magic("submit", "--detach", *long))
+    assert job_of(studio.magic("submit", "--detach", *long)) == name
+    follower = studio.begin("jobs", "logs", name, "--follow")
+    wait_for(lambda: "RUNNING" in studio.magic("jobs", "status", name), "the job to run")
+    time.sleep(3)
+    follower.send_signal(signal.SIGINT)
+    printed, _ = follower.communicate(timeout=60)
+    assert "detached; the job goes on" in printed
+    assert follower.returncode == 0
+    studio.magic("jobs", "stop", name)
+    assert name in studio.magic("jobs", "list")
+    assert re.search("STOPPED|SUCCEEDED", studio.magic("jobs", "status", name))
+    assert "magic poster" in studio.magic("jobs", "status", name)
+    assert "no-such-job" in studio.magic("jobs", "logs", "no-such-job", status=2)
+
+
+def test_a_wrong_token_is_refused(studio):
+    wrong = {"RAY_AUTH_TOKEN": "f" * 48}
+    assert "expected the cluster's token" in studio.magic("jobs", "list", status=2, **wrong)
+    assert "expected the cluster's token" in studio.magic("submit", *poster("refused"), status=2, **wrong)
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{studio.cluster.address}/api/jobs/", timeout=30)
+
+
+def test_places_that_a_cluster_cannot_reach(studio):
+    assert "--out on storage that the cluster reaches, got 'out/here'" in studio.magic(
+        "submit", *poster("here"), "--out", "out/here", status=2
+    )
+    assert "a command to submit" in studio.magic("submit", status=2)
+    gone = {"RAY_API_SERVER_ADDRESS": "http://127.0.0.1:9"}
+    assert "expected a Ray job server" in studio.magic("jobs", "list", status=2, **gone)
+
+
+def test_no_credentials_are_left_anywhere(studio, undisturbed):
+    """In the cluster's logs, in what is stored, in the tracking server's database, in what commands print."""
+    secret = [text.encode() for text in (radosgw.SECRET_KEY, radosgw.ACCESS_KEY, PASSWORD, studio.cluster.token)]
+    files = studio.files
+    stored = {name: files.cat(name) for name in files.find(BUCKET)}
+    logs = [*studio.cluster.folder.rglob("*"), *studio.cluster.logs.glob("*.log"), *studio.tracking.folder.glob("*.*")]
+    read = {str(path): path.read_bytes() for path in logs if path.is_file() and path.suffix != ".ini"}
+    jobs = studio.magic("jobs", "list") + "".join(studio.said)
+    assert len(read) > 20
+    assert len(stored) > 20
+    for name, data in {**stored, **read, "what was printed": jobs.encode()}.items():
+        assert not [text for text in secret if text in data], name
