@@ -1,0 +1,223 @@
+"""A RayCluster that grows and shrinks, and a RayJob that brings its own, for the KubeRay operator (1.5.1 or newer)."""
+
+from importlib.metadata import version
+
+from cluster.files import mlflow_server
+from cluster.files.environment import (
+    DASHBOARD_PORT,
+    DRIVER,
+    DRIVERS_PER_MACHINE,
+    GCS_PORT,
+    environment,
+    first_poster,
+    poster_command,
+    shared_memory_gb,
+)
+from cluster.files.kubernetes import (
+    CONTAINER_SECURITY,
+    metadata,
+    pod_security,
+    prefer_spot,
+    resources,
+    tolerations,
+    variables,
+)
+from cluster.files.text import GITIGNORE, SERVER_SECRETS, Tree, document, make_image, make_secrets, require_bucket
+from cluster.files_config import ClusterFilesConfig, WorkersConfig
+
+CLIENT_PORT = 10001
+JOB_KEPT_S = 600
+"""How long a finished job's machines stay, for a look at its logs."""
+JOB_RETRIES = 2
+"""How often a job that failed begins anew, on new machines: it goes on where it stopped."""
+
+
+def render(config: ClusterFilesConfig) -> dict[str, str]:
+    """The cluster, a job, and the MLflow server unless one is there.
+
+    Raises:
+        ValueError: if storage is no bucket.
+    """
+    require_bucket("kuberay", config)
+    first = [*secret_steps(config), *server_steps(config)]
+    files = {
+        ".gitignore": GITIGNORE,
+        "raycluster.yaml": document("a Ray cluster on Kubernetes.", [*first, *cluster_steps(config)], cluster(config)),
+        "rayjob.yaml": document("a job on a Ray cluster of its own.", [*first, *job_steps(config)], job(config)),
+    }
+    if config.tracking_uri is None:
+        files["mlflow.yaml"] = document("an MLflow server.", first, *mlflow_server.objects(config))
+    return files
+
+
+def steps(config: ClusterFilesConfig) -> list[str]:
+    """What to type, see cluster.files.steps."""
+    return [*secret_steps(config), *server_steps(config), *cluster_steps(config), *job_steps(config)]
+
+
+def secret_steps(config: ClusterFilesConfig) -> list[str]:
+    """Commands that make the image, the namespace and its secrets."""
+    create = f"kubectl -n {config.namespace} create secret generic {config.name}"
+    user = f"{create}-mlflow-user --from-literal=username=USER --from-file=password=FILE"
+    storage = f"{create}-storage --from-env-file=FILE"
+    common = [
+        make_image(config.image, push=True),
+        f"kubectl create namespace {config.namespace}",
+        f"{storage}  # AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=...; not needed where the pods have a role",
+    ]
+    if config.tracking_uri:
+        return [*common, user]
+    files = " ".join(f"--from-file=secrets/{name}" for name in SERVER_SECRETS)
+    return [
+        *common,
+        *make_secrets(*SERVER_SECRETS),
+        f"{create}-mlflow-server {files}",
+        user.replace("USER", "admin").replace("FILE", "secrets/admin_password"),
+    ]
+
+
+def server_steps(config: ClusterFilesConfig) -> list[str]:
+    """Commands that start the MLflow server, and show it on this machine."""
+    forward = f"kubectl -n {config.namespace} port-forward service/{mlflow_server.name(config)} 5000 &  # look at it"
+    return ["kubectl apply -f mlflow.yaml", forward] if config.tracking_uri is None else []
+
+
+def cluster_steps(config: ClusterFilesConfig) -> list[str]:
+    """Commands that start the cluster and give it work. KubeRay draws the token, and keeps it in a secret."""
+    kubectl = f"kubectl -n {config.namespace}"
+    token = f"$({kubectl} get secret {config.name} -o jsonpath='{{.data.auth_token}}' | base64 -d)"
+    return [
+        "kubectl apply -f raycluster.yaml",
+        f"{kubectl} port-forward service/{config.name}-head-svc {DASHBOARD_PORT} &",
+        f'export RAY_AUTH_MODE=token RAY_AUTH_TOKEN="{token}"',
+        first_poster(config),
+    ]
+
+
+def job_steps(config: ClusterFilesConfig) -> list[str]:
+    """Commands that run the job on machines of its own."""
+    logs = f"kubectl -n {config.namespace} logs --follow job/{job_name(config)}"
+    return ["kubectl apply -f rayjob.yaml", logs]
+
+
+def cluster(config: ClusterFilesConfig) -> Tree:
+    """A cluster that waits for jobs."""
+    kind = {"apiVersion": "ray.io/v1", "kind": "RayCluster"}
+    return {**kind, "metadata": metadata(config, config.name), "spec": cluster_spec(config)}
+
+
+def job_name(config: ClusterFilesConfig) -> str:
+    """The RayJob's name."""
+    return f"{config.name}-job"
+
+
+def job(config: ClusterFilesConfig) -> Tree:
+    """One command on a cluster of its own, which goes when it is done."""
+    spec = {
+        "entrypoint": poster_command(config),
+        "entrypointResources": f'{{"{DRIVER}": 1}}',
+        "backoffLimit": JOB_RETRIES,
+        "shutdownAfterJobFinishes": True,
+        "ttlSecondsAfterFinished": JOB_KEPT_S,
+        "rayClusterSpec": cluster_spec(config),
+    }
+    kind = {"apiVersion": "ray.io/v1", "kind": "RayJob"}
+    return {**kind, "metadata": metadata(config, job_name(config)), "spec": spec}
+
+
+def cluster_spec(config: ClusterFilesConfig) -> Tree:
+    """A head without work, GPU workers and data workers."""
+    return {
+        "rayVersion": version("ray"),
+        "authOptions": {"mode": "token"},
+        "enableInTreeAutoscaling": True,
+        "autoscalerOptions": {
+            "version": "v2",
+            "idleTimeoutSeconds": config.idle_timeout_s,
+            "resources": resources(cpus="500m", memory="1Gi"),
+            "securityContext": CONTAINER_SECURITY,
+        },
+        "headGroupSpec": {
+            "serviceType": "ClusterIP",
+            "rayStartParams": {"num-cpus": "0", "num-gpus": "0"},
+            "template": {"spec": head_pod(config)},
+        },
+        "workerGroupSpecs": [
+            worker_group("gpu", config.gpu, gpu_pod(config), {}),
+            worker_group("data", config.data, worker_pod(config, config.data), driver_resource()),
+        ],
+    }
+
+
+def driver_resource() -> dict[str, str]:
+    """The start parameter by which data workers take the jobs' drivers; KubeRay wants it in quotes twice."""
+    return {"resources": f'"{{\\"{DRIVER}\\": {DRIVERS_PER_MACHINE}}}"'}
+
+
+def worker_group(name: str, group: WorkersConfig, pod: Tree, start: dict[str, str]) -> Tree:
+    """Equal workers, from min to max."""
+    return {
+        "groupName": name,
+        "minReplicas": group.min_workers,
+        "maxReplicas": group.max_workers,
+        "replicas": group.min_workers,
+        "rayStartParams": start,
+        "template": {"spec": pod},
+    }
+
+
+def head_pod(config: ClusterFilesConfig) -> Tree:
+    """The pod of the head; the autoscaler beside it talks to Kubernetes, so it keeps its service account."""
+    ports = {"gcs-server": GCS_PORT, "dashboard": DASHBOARD_PORT, "client": CLIENT_PORT}
+    container = ray_container(config, "ray-head", resources(config.head.cpus, f"{config.head.memory_gb}Gi"))
+    container["ports"] = [{"name": name, "containerPort": port} for name, port in ports.items()]
+    return ray_pod(container, config.head.memory_gb)
+
+
+def gpu_pod(config: ClusterFilesConfig) -> Tree:
+    """The pod of a worker with GPUs."""
+    pod = worker_pod(config, config.gpu, config.gpu.gpus)
+    if config.gpu.gpu_product:
+        pod["nodeSelector"] = {"nvidia.com/gpu.product": config.gpu.gpu_product}
+    return pod
+
+
+def worker_pod(config: ClusterFilesConfig, group: WorkersConfig, gpus: int = 0) -> Tree:
+    """The pod of a worker."""
+    wanted = resources(group.cpus, f"{group.memory_gb}Gi", gpus)
+    pod = ray_pod(ray_container(config, "ray-worker", wanted), group.memory_gb)
+    pod["automountServiceAccountToken"] = False
+    if group.spot:
+        pod["affinity"] = prefer_spot()
+    if tolerated := tolerations(gpus=gpus > 0, spot=group.spot):
+        pod["tolerations"] = tolerated
+    return pod
+
+
+def ray_pod(container: Tree, memory_gb: int) -> Tree:
+    """A pod of one Ray container, with memory to share for its object store."""
+    size = f"{shared_memory_gb(memory_gb)}Gi"
+    return {
+        "securityContext": pod_security(),
+        "containers": [container],
+        "volumes": [{"name": "shared-mem", "emptyDir": {"medium": "Memory", "sizeLimit": size}}],
+    }
+
+
+def ray_container(config: ClusterFilesConfig, name: str, wanted: Tree) -> Tree:
+    """A container with settings in the open and credentials out of secrets."""
+    user = f"{config.name}-mlflow-user"
+    uri = config.tracking_uri or mlflow_server.uri(config)
+    return {
+        "name": name,
+        "image": config.image,
+        "resources": wanted,
+        "env": variables(
+            environment(config, uri),
+            MLFLOW_TRACKING_USERNAME=(user, "username"),
+            MLFLOW_TRACKING_PASSWORD=(user, "password"),
+        ),
+        "envFrom": [{"secretRef": {"name": f"{config.name}-storage", "optional": True}}],
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": [{"name": "shared-mem", "mountPath": "/dev/shm"}],  # noqa: S108 - not a file: memory
+    }
