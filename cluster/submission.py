@@ -89,13 +89,16 @@ class JobServer:
         with _refused(address):
             self._client = JobSubmissionClient(address)
 
-    def submit(self, kind: str, args: Sequence[str], environment: Mapping[str, str]) -> str:
+    def submit(
+        self, kind: str, args: Sequence[str], environment: Mapping[str, str], driver_resource: str | None = None
+    ) -> str:
         """Start a command, or find it running.
 
         Args:
             kind: names the job, with a digest of the arguments.
             args: of `magic`.
             environment: variables for its processes. They are shown to whoever lists jobs: no secrets.
+            driver_resource: of the machines that may run its own process; left out, the head does.
 
         Returns:
             The job's name.
@@ -113,6 +116,7 @@ class JobServer:
                 return self._client.submit_job(  # type: ignore[no-any-return]
                     entrypoint=f"{PROGRAM} {shlex.join(args)}",
                     submission_id=name,
+                    entrypoint_resources={driver_resource: 1} if driver_resource else None,
                     runtime_env={"working_dir": folder, "env_vars": variables},
                 )
 

@@ -12,6 +12,9 @@ class SubmitConfig:
     address: str | None = None
     """Of the cluster's job server, http://HOST:8265. Left out: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, else this machine.
     A token is taken from RAY_AUTH_TOKEN, the file that RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token."""
+    driver_resource: str | None = None
+    """Resource of the machines that may run the job's own process: `driver` where `magic cluster render` wrote the
+    cluster's files. Left out: it runs on the head."""
     detach: bool = False
     """Return at once, without following the log."""
     command: Suppress[tuple[str, ...]] = ()

@@ -36,7 +36,7 @@ def submit(config: SubmitConfig) -> str:
     server = JobServer(config.address)
     args = [*config.command, *uploaded(settings)]
     debug = {name: os.environ[name] for name in ("MAGIC_DEBUG",) if name in os.environ}
-    name = server.submit(kind, args, {VARIABLE: code_version(), **debug})
+    name = server.submit(kind, args, {VARIABLE: code_version(), **debug}, config.driver_resource)
     print(f"job {name}\n  magic jobs status|logs|stop {name}")
     if not config.detach:
         attend(server, name)
