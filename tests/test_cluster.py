@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,9 @@ class Studio:
             start_new_session=True,
         )
 
-    @property
+    @cached_property
     def files(self) -> s3fs.S3FileSystem:
-        """The object storage, with nothing remembered of it."""
+        """The object storage; nothing is remembered of what it holds."""
         return s3fs.S3FileSystem(
             key=radosgw.ACCESS_KEY,
             secret=radosgw.SECRET_KEY,
@@ -163,7 +164,7 @@ def meanwhile(when: Callable[[], object], do: Callable[[], object]) -> Iterator[
 
     def act() -> None:
         while not when():
-            if over.wait(0.05):
+            if over.wait(0.2):
                 return
         done.append(time.time())
         do()
@@ -201,6 +202,10 @@ def undisturbed(studio, trained) -> dict[str, str]:
     """The digests of a poster that nothing befell."""
     studio.magic("submit", *poster("plain"))
     return studio.digests(f"s3://{BUCKET}/plain")
+
+
+def remove_node_with(studio, title: str) -> None:
+    studio.cluster.remove_node(studio.cluster.node_with(title))
 
 
 def painting(studio, out: str) -> Callable[[], object]:
@@ -247,7 +252,7 @@ def test_a_killed_worker(studio, undisturbed):
 
 
 def test_a_removed_node(studio, undisturbed):
-    with meanwhile(painting(studio, "node"), lambda: studio.cluster.remove_node(studio.cluster.nodes[0])) as removed:
+    with meanwhile(painting(studio, "node"), lambda: remove_node_with(studio, "ray::TileWorker")) as removed:
         studio.magic("submit", *poster("node"))
     studio.cluster.add_node()
     assert removed
@@ -283,7 +288,7 @@ def test_training_goes_on_with_fewer_workers_when_a_node_is_gone(studio, picture
     seen = f"{BUCKET}/runs/elastic/step-{EVERY:08d}"
     args = training(studio, pictures, "elastic", "--min-workers", 1)
     with meanwhile(
-        lambda: studio.files.exists(seen), lambda: studio.cluster.remove_node(studio.cluster.nodes[-1])
+        lambda: studio.files.exists(seen), lambda: remove_node_with(studio, "ray::RayTrainWorker")
     ) as removed:
         studio.magic("submit", *args)
     studio.cluster.add_node()

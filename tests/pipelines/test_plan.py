@@ -10,7 +10,7 @@ from magic.content import Content
 from magic.render import Scene, plan_canvas, plan_grid
 from pipelines.plan import Planner, gigabytes, plan_lines, require_room, stored_bytes
 from pipelines.poster import PosterStore
-from pipelines.probe import Probe, probe
+from pipelines.probe import Probe, probe, workers_on_a_gpu
 from pipelines.tiles import PosterTask, measured_tiles
 from tests.conftest import memory_set, random_generator, textured
 
@@ -106,7 +106,7 @@ def test_a_full_disk_is_refused_up_front(task, tmp_path):
 
 
 def test_a_probe_says_what_a_worker_can_do(ray_here, task):
-    found = probe(task[1], 2, use_gpu=False)
+    found = probe(task[1], 2, gpus_per_worker=0)
     assert set(found.flops_per_s) == {"mixing", "refiner"}
     assert 1e7 < found.flops_per_s["mixing"] < 1e14
     assert 100 < found.peak_bytes < 1e5
@@ -114,3 +114,10 @@ def test_a_probe_says_what_a_worker_can_do(ray_here, task):
     assert 0 < found.stored_bytes["output"] < 3.1
     assert found.memory_bytes > 10**7
     assert found.device == "CPU"
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(1.0, 1), (0.7, 1), (0.5, 2), (0.3, 3), (1 / 3, 3), (0.25, 4), (0.1, 10)]
+)
+def test_workers_share_a_gpu(share, expected):
+    assert workers_on_a_gpu(share) == expected

@@ -84,10 +84,12 @@ class RayCluster:
             end(process)
 
     def processes(self, title: str) -> list[psutil.Process]:
-        """The cluster's processes whose title begins so: ray::TileWorker, say."""
-        roots = [psutil.Process(node.pid) for node in [*self.nodes, self._head] if node and node.poll() is None]
-        family = [child for root in roots for child in root.children(recursive=True)]
-        return [child for child in family if _title(child).startswith(title)]
+        """The nodes' processes whose title begins so: ray::TileWorker, say."""
+        return [process for node in self.nodes for process in _family(node) if _title(process).startswith(title)]
+
+    def node_with(self, title: str) -> subprocess.Popen:
+        """A node that runs such a process."""
+        return next(node for node in self.nodes if any(_title(one).startswith(title) for one in _family(node)))
 
     def _start(self, name: str, *args: str) -> subprocess.Popen:
         log = self.logs / f"{name}.log"
@@ -98,6 +100,10 @@ class RayCluster:
         process = start([*command, *args], log, env=self._environment)
         wait_until(lambda: re.search("Ray runtime started", log.read_text()) is not None, name, log, process)
         return process
+
+
+def _family(node: subprocess.Popen) -> list[psutil.Process]:
+    return psutil.Process(node.pid).children(recursive=True)
 
 
 def _title(process: psutil.Process) -> str:
