@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 FREE = {"steps", "workers", "max_failures", "checkpoint_every", "log_every", "sheet_every"}
 FREE |= {"min_workers", "gpu_share", "out", "alias", "cluster", "dry_run"}
 KEPT_CHECKPOINTS = 3
+ELASTIC_CPUS, ELASTIC_TASK_CPUS = 1.01, 0.5
+"""CPUs of a training worker, and of a task that makes its batches, where workers come and go with machines."""
 
 
 def train(config: TrainConfig) -> ModelVersion | None:
@@ -170,7 +172,7 @@ def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
             scaling_config=ScalingConfig(
                 num_workers=config.workers if config.fewest == config.workers else (config.fewest, config.workers),
                 use_gpu=use_gpu,
-                resources_per_worker={"GPU": config.gpu_share} if use_gpu else None,
+                resources_per_worker=resources_of(config, use_gpu=use_gpu),
             ),
             run_config=RunConfig(
                 name=config.name,
@@ -188,6 +190,17 @@ def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
             raise KeyboardInterrupt from stop
 
 
+def resources_of(config: TrainConfig, *, use_gpu: bool) -> dict[str, float]:
+    """What each training worker asks for.
+
+    Where their number follows the machines, they must not fill one up: nobody could read their pictures then. A little
+    more than a CPU each leaves most of a CPU on every machine.
+    """
+    if use_gpu:
+        return {"CPU": 1, "GPU": config.gpu_share}
+    return {"CPU": 1 if config.fewest == config.workers else ELASTIC_CPUS}
+
+
 def _stream(config: TrainConfig, content: Source | None, style: Source, folder: str) -> Callable[[], Dataset]:
     """What Ray Train calls at every start of the workers: the batches from the newest checkpoint on."""
 
@@ -195,7 +208,8 @@ def _stream(config: TrainConfig, content: Source | None, style: Source, folder: 
         keep_order()
         done = progress(folder)
         count = (config.steps - done.step) * config.workers  # fewer workers leave some
-        return batch_dataset(content, style, config.crops, first=done.batches, count=count)
+        cpus = 1.0 if config.fewest == config.workers else ELASTIC_TASK_CPUS
+        return batch_dataset(content, style, config.crops, first=done.batches, count=count, task_cpus=cpus)
 
     return stream
 

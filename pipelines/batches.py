@@ -11,6 +11,7 @@ import ray.data
 import torch
 from numpy import ndarray
 from ray.data import DataIterator, Dataset, TaskPoolStrategy
+from ray.data._internal.datasource.range_datasource import RangeDatasource
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 from ray.data.collate_fn import NumpyBatchCollateFn
 from ray.train import DataConfig
@@ -24,7 +25,9 @@ TASK_BYTES = 64_000_000  # crops made by one task: enough to hide what a task co
 SCHEDULER_PAUSE_S = 0.01
 
 
-def batch_dataset(content: Source | None, style: Source, config: CropConfig, *, first: int, count: int) -> Dataset:
+def batch_dataset(
+    content: Source | None, style: Source, config: CropConfig, *, first: int, count: int, task_cpus: float = 1.0
+) -> Dataset:
     """Training batches number first, first+1, ... as a dataset of one row each.
 
     A row depends on its number alone, so neither the number of tasks nor a restart changes any crop, and a
@@ -36,6 +39,7 @@ def batch_dataset(content: Source | None, style: Source, config: CropConfig, *, 
         config: sizes and seed.
         first: number of the first batch.
         count: how many batches.
+        task_cpus: CPUs of each task that crops.
     """
     row_bytes = 3 * config.patch_px**2 * config.batch_size * (config.num_templates + 2)
     rows_per_task = max(min(TASK_BYTES // row_bytes, 64), 1)
@@ -50,8 +54,10 @@ def batch_dataset(content: Source | None, style: Source, config: CropConfig, *, 
                 batch = draw_batch(content, style, first + number, config)
                 yield {name: array[None] for name, array in batch.items()} | {"number": np.array([first + number])}
 
-    tasks = ray.data.range(num_tasks, override_num_blocks=num_tasks)
-    return tasks.map_batches(crop_batches, batch_size=None, compute=TaskPoolStrategy(config.data_workers))
+    numbers = RangeDatasource(n=num_tasks, block_format="arrow", column_name="id")  # ray.data.range knows no num_cpus
+    tasks = ray.data.read_datasource(numbers, override_num_blocks=num_tasks, num_cpus=task_cpus)
+    pool = TaskPoolStrategy(config.data_workers)
+    return tasks.map_batches(crop_batches, batch_size=None, compute=pool, num_cpus=task_cpus)
 
 
 class _Remembering:

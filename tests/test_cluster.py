@@ -26,6 +26,7 @@ import numpy as np
 import psutil
 import pytest
 import s3fs
+from botocore.exceptions import BotoCoreError
 from mlflow import MlflowClient
 from PIL import Image
 
@@ -92,8 +93,12 @@ class Studio:
 
     def digests(self, folder: str) -> dict[str, str]:
         """SHA-256 of every object in a folder."""
-        files, root = self.files, folder.removeprefix("s3://")
-        return {name.removeprefix(root): hashlib.sha256(files.cat(name)).hexdigest() for name in files.find(root)}
+        root = folder.removeprefix("s3://")
+        return {name.removeprefix(root): hashlib.sha256(data).hexdigest() for name, data in self.stored(root).items()}
+
+    def stored(self, folder: str) -> dict[str, bytes]:
+        """Every object in a folder, by its name."""
+        return self.files.cat(self.files.find(folder))
 
     def runs(self) -> MlflowClient:
         """The tracking server, as the studio's administrator."""
@@ -162,8 +167,14 @@ def meanwhile(when: Callable[[], object], do: Callable[[], object]) -> Iterator[
     """Within the block, wait until `when`, then do something; gives when that was."""
     done, over = [], threading.Event()
 
+    def there() -> object:
+        try:
+            return when()
+        except (OSError, BotoCoreError):  # the storage is away just now
+            return False
+
     def act() -> None:
-        while not when():
+        while not there():
             if over.wait(0.2):
                 return
         done.append(time.time())
@@ -208,9 +219,9 @@ def remove_node_with(studio, title: str) -> None:
     studio.cluster.remove_node(studio.cluster.node_with(title))
 
 
-def painting(studio, out: str) -> Callable[[], object]:
-    """Whether some of a poster's tiles are painted, and not yet all."""
-    return lambda: studio.files.glob(f"{BUCKET}/{out}/tiles.zarr/unrefined/0/c/0/*/*")
+def written(studio, out: str, layer: str) -> Callable[[], object]:
+    """Whether any of a poster's tiles is written, by its layer."""
+    return lambda: studio.files.find(f"{BUCKET}/{out}/tiles.zarr/{layer}/0/c")
 
 
 def test_training_is_whole_though_mlflow_was_away(studio, trained):
@@ -241,46 +252,41 @@ def test_the_same_poster_without_a_cluster(studio, undisturbed):
     assert studio.digests(f"s3://{BUCKET}/alone") == undisturbed
 
 
-def test_a_killed_worker(studio, undisturbed):
+def test_a_worker_is_killed_and_a_node_removed(studio, undisturbed):
     def kill() -> None:
         studio.cluster.processes("ray::TileWorker")[0].kill()
 
-    with meanwhile(painting(studio, "killed"), kill) as killed:
-        studio.magic("submit", *poster("killed"))
-    assert killed
-    assert studio.digests(f"s3://{BUCKET}/killed") == undisturbed
-
-
-def test_a_removed_node(studio, undisturbed):
-    with meanwhile(painting(studio, "node"), lambda: remove_node_with(studio, "ray::TileWorker")) as removed:
-        studio.magic("submit", *poster("node"))
+    mixing, refining = written(studio, "lost", "unrefined"), written(studio, "lost", "output")
+    with (
+        meanwhile(mixing, kill) as killed,
+        meanwhile(refining, lambda: remove_node_with(studio, "ray::TileWorker")) as removed,
+    ):
+        studio.magic("submit", *poster("lost"))
     studio.cluster.add_node()
+    assert killed
     assert removed
-    assert studio.digests(f"s3://{BUCKET}/node") == undisturbed
+    assert studio.digests(f"s3://{BUCKET}/lost") == undisturbed
 
 
-def test_storage_away(studio, undisturbed):
-    begun = painting(studio, "away")
-    with meanwhile(begun, lambda: away(studio.storage.close, studio.storage.open)) as gone:
-        studio.magic("submit", *poster("away"))
-    assert gone
-    assert studio.digests(f"s3://{BUCKET}/away") == undisturbed
-
-
-def test_a_killed_job_is_submitted_again(studio, undisturbed):
+def test_storage_is_away_and_the_job_is_killed_and_submitted_again(studio, undisturbed):
     def kill() -> None:
         for process in psutil.process_iter(["cmdline"]):
             command = process.info["cmdline"] or []
-            if "jobs.cli" in command and "submit" not in command and f"s3://{BUCKET}/driver" in command:
+            if "jobs.cli" in command and "submit" not in command and f"s3://{BUCKET}/away" in command:
                 process.kill()
 
-    with meanwhile(painting(studio, "driver"), kill) as killed:
-        failed = studio.magic("submit", *poster("driver"), status=1)
+    mixing, refining = written(studio, "away", "unrefined"), written(studio, "away", "output")
+    with (
+        meanwhile(mixing, lambda: away(studio.storage.close, studio.storage.open)) as gone,
+        meanwhile(refining, kill) as killed,
+    ):
+        failed = studio.magic("submit", *poster("away"), status=1)
+    assert gone
     assert killed
     assert "failed" in failed
-    again = studio.magic("submit", *poster("driver"))
+    again = studio.magic("submit", *poster("away"))
     assert (job_of(failed)[-2:], job_of(again)[-2:]) == (".1", ".2")
-    assert studio.digests(f"s3://{BUCKET}/driver") == undisturbed
+    assert studio.digests(f"s3://{BUCKET}/away") == undisturbed
 
 
 def test_training_goes_on_with_fewer_workers_when_a_node_is_gone(studio, pictures, trained):
@@ -337,8 +343,7 @@ def test_places_that_a_cluster_cannot_reach(studio):
 def test_no_credentials_are_left_anywhere(studio, undisturbed):
     """In the cluster's logs, in what is stored, in the tracking server's database, in what commands print."""
     secret = [text.encode() for text in (radosgw.SECRET_KEY, radosgw.ACCESS_KEY, PASSWORD, studio.cluster.token)]
-    files = studio.files
-    stored = {name: files.cat(name) for name in files.find(BUCKET)}
+    stored = studio.stored(BUCKET)
     logs = [*studio.cluster.folder.rglob("*"), *studio.cluster.logs.glob("*.log"), *studio.tracking.folder.glob("*.*")]
     read = {str(path): path.read_bytes() for path in logs if path.is_file() and path.suffix != ".ini"}
     jobs = studio.magic("jobs", "list") + "".join(studio.said)

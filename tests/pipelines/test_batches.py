@@ -10,7 +10,7 @@ from pipelines.batches import DealInTurn, batch_dataset, keep_order, read_batche
 from pipelines.config import CropConfig, SourceConfig
 from pipelines.crops import crop, draw_batch, fixed_memory, pool_of
 from pipelines.sources import survey
-from tests.conftest import textured
+from tests.conftest import killing, ray_processes, textured
 
 SMALL = {"patch_px": 32, "num_templates": 3, "batch_size": 2}
 
@@ -23,11 +23,13 @@ def sources(ray_here, pictures):
     )
 
 
-def digests(dataset) -> list[tuple[int, str]]:
-    return [
-        (int(number), hashlib.sha256(b"".join(f.numpy().tobytes() for f in batch if f is not None)).hexdigest())
-        for number, batch in read_batches(dataset.iterator())
-    ]
+def digests(dataset, seen: list | None = None) -> list[tuple[int, str]]:
+    """Each batch's number and digest; they are put into `seen` as they come."""
+    seen = [] if seen is None else seen
+    for number, batch in read_batches(dataset.iterator()):
+        parts = b"".join(part.numpy().tobytes() for part in batch if part is not None)
+        seen.append((int(number), hashlib.sha256(parts).hexdigest()))
+    return seen
 
 
 def test_crops_do_not_depend_on_the_number_of_workers(sources):
@@ -37,6 +39,14 @@ def test_crops_do_not_depend_on_the_number_of_workers(sources):
     assert one == three
     assert [number for number, _ in one] == list(range(150))
     assert len({digest for _, digest in one}) == 150
+
+
+def test_killed_readers_change_no_batch(sources):
+    config, seen = CropConfig(**SMALL, data_workers=2), []
+    expected = digests(batch_dataset(*sources, config, first=0, count=1200))
+    with killing("crop_batches", lambda: len(seen) > 100 and ray_processes("crop_batches")) as killed:
+        assert digests(batch_dataset(*sources, config, first=0, count=1200), seen) == expected
+    assert killed
 
 
 def test_a_stream_can_begin_anywhere(sources):
