@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from PIL import Image
 
+from cluster.code_version import code_version
 from cluster.ray_session import count_cpus, count_gpus, ray_session, require_cpus
 from jobs.composition import Composition, compose, same_pictures
-from jobs.config import PosterConfig
 from jobs.models import Model, find_model
+from jobs.poster_config import PosterConfig
 from magic.both_ways import Statistics
 from magic.config import require
 from magic.render import TileRenderer, plan_grid
@@ -26,7 +27,7 @@ from pipelines.objects import JOB, MANIFEST, absolute, claim, join, read_json, w
 from pipelines.plan import TILES_PX, Plan, Planner, gigabytes, plan_lines, require_room, stored_bytes
 from pipelines.png import encode_png
 from pipelines.poster import PosterStore
-from pipelines.probe import Probe, probe
+from pipelines.probe import Probe, probe, workers_on_a_gpu
 from pipelines.pyramid import halve
 from pipelines.sources import Source, survey
 from pipelines.tiles import PosterTask, paint
@@ -39,6 +40,7 @@ ENDINGS = {"png": ".png", "tiff": ".tif", "jpeg": ".jpg"}
 CHECKED_REGIONS, REGION_PX = 2, 128
 """Painted again at the end, for the manifest's measured error."""
 VIEWER_QUALITY = 88
+LIBRARIES = ("torch", "ray", "zarr", "numpy")
 
 
 def poster(config: PosterConfig) -> str | None:
@@ -57,10 +59,11 @@ def poster(config: PosterConfig) -> str | None:
         check_formats(config, made)
         gpus = count_gpus()
         require_cpus(config.threads, "a render worker")
-        num_workers = config.workers or gpus or max(count_cpus() // config.threads, 1)
+        gpus_per_worker = config.gpu_share if gpus else 0.0
+        num_workers = config.workers or default_workers(config, gpus)
         task = begin(config, made, model)
         frozen = frozen_statistics(config, made, task, style) if config.statistics else None
-        seen = probe(task, num_workers, gpus > 0)
+        seen = probe(task, num_workers, gpus_per_worker)
         plan = make_plan(config, made, task, seen, num_workers)
         task = planned(task, plan)
         print(describe(config, made, task, plan, seen, num_workers))
@@ -70,8 +73,13 @@ def poster(config: PosterConfig) -> str | None:
         job = describe_job(config, made, task, frozen)
         claim(task.store.url, job, "the poster's folder (--out)")
         task.store.create(task.layers)
-        statistics = paint(task, frozen, num_workers=num_workers, use_gpu=gpus > 0)
+        statistics = paint(task, frozen, num_workers=num_workers, gpus_per_worker=gpus_per_worker)
         return deliver(config, made, task, {**job, "style": style.describe()}, statistics)
+
+
+def default_workers(config: PosterConfig, gpus: int) -> int:
+    """As many as the cluster has room for: on its GPUs, if it has any, or its CPUs."""
+    return gpus * workers_on_a_gpu(config.gpu_share) or max(count_cpus() // config.threads, 1)
 
 
 def begin(config: PosterConfig, made: Composition, model: Model) -> PosterTask:
@@ -212,7 +220,7 @@ def deliver(
         "tile": task.grid.core_px,
         "canvas": asdict(task.scene.canvas),
         "statistics_digest": digest_of(statistics),
-        "versions": {name: importlib.metadata.version(name) for name in ("torch", "ray", "zarr", "numpy")},
+        "versions": {"magic": code_version(), **{name: importlib.metadata.version(name) for name in LIBRARIES}},
     }
     finished = FinishedPoster(store.url, manifest)
     measured = check_regions(finished, renderer, statistics, CHECKED_REGIONS, REGION_PX, seed=0)

@@ -2,17 +2,21 @@
 
 import logging
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from tqdm import tqdm
 
+from pipelines.assignment import Waiting, Worker, is_worth_a_task, total_speed
+
 log = logging.getLogger(__name__)
-QUEUED_PER_WORKER = 2  # one at work, one at hand
+QUEUED_PER_WORKER = 2
+"""One at work, one at hand. So many results are in memory at most, however far the workers are ahead of the caller."""
 MOST_IN_A_ROW = 10
 """Tasks that are given up without one that succeeds in between: then the others would fail, too."""
 PATIENCE_S = 30.0
@@ -21,18 +25,12 @@ MOST_HERE = 4
 """Tasks that are done sooner in this process than workers are started for them."""
 
 
-@dataclass(slots=True)
-class _Worker:
-    actor: Any
-    queue: deque[tuple[Any, int]] = field(default_factory=deque)
-    """Result reference and task of everything it was given, oldest first."""
-
-
 class WorkerPool:
     """Actors that are given tasks when they are ready, and replaced when they die.
 
     A task whose worker died, or that raised, is given out again, before all others. A task that fails too often
-    is left out, so that the rest gets done; map then says which.
+    is left out, so that the rest gets done; map then says which. Workers may differ in speed: a slow one gets less,
+    and towards the end nothing that all others would wait for.
     """
 
     def __init__(self, start: Callable[[], Any], num_workers: int, *, max_attempts: int = 3) -> None:
@@ -46,8 +44,9 @@ class WorkerPool:
         self._start = start
         self._num_workers = num_workers
         self._max_attempts = max_attempts
-        self._starting: dict[Any, Any] = {}
-        self._ready: list[_Worker] = []
+        self._starting: set[Worker] = set()
+        self._ready: list[Worker] = []
+        self._events: SimpleQueue[tuple[Worker, Future[Any]]] = SimpleQueue()
         self._failed_starts = 0
         self._suspects: set[int] = set()
         self._fill()
@@ -70,33 +69,35 @@ class WorkerPool:
         waiting, attempts, given_up = Waiting(tasks, homes or {}), Counter[int](), dict[int, Exception]()
         in_a_row = 0
         while in_a_row < MOST_IN_A_ROW and (waiting or any(worker.queue for worker in self._ready)):
-            self._fill()
-            self._assign(waiting, call)
-            ref, worker = self._next_event(waiting)
-            if worker is None:
+            if self._events.empty():  # until then there is more to hear of who is free
+                self._fill()
+                self._assign(waiting, call)
+            event = self._next_event(waiting)
+            if event is None:
                 continue
-            task = next(task for queued, task in worker.queue if queued is ref)
+            worker, task, result = event
             try:
-                result = ray.get(ref)
+                value = result.result()
             except RayError as error:
                 blamed = self._recover(worker, task, error, waiting)
                 if blamed is None:
                     continue
-                task = blamed
-                attempts[task] += 1
-                log.warning("task %d failed (%d of %d): %s", task, attempts[task], self._max_attempts, _brief(error))
-                if attempts[task] >= self._max_attempts:
-                    waiting.remove(task)
-                    given_up[task] = error
+                attempts[blamed] += 1
+                log.warning(
+                    "task %d failed (%d of %d): %s", blamed, attempts[blamed], self._max_attempts, _brief(error)
+                )
+                if attempts[blamed] >= self._max_attempts:
+                    waiting.remove(blamed)
+                    given_up[blamed] = error
                     in_a_row += 1
-                    self._suspects.discard(task)
+                    self._suspects.discard(blamed)
             else:
                 self._suspects.discard(task)
-                worker.queue.remove((ref, task))
+                worker.take_off(task, done=True)
                 in_a_row = 0
                 if homes is not None:
                     homes[task] = worker.actor
-                yield task, result
+                yield task, value
         if given_up:
             task, cause = next(iter(given_up.items()))
             raise RuntimeError(
@@ -106,56 +107,71 @@ class WorkerPool:
 
     def close(self) -> None:
         """End all workers."""
-        for actor in [*self._starting.values(), *(worker.actor for worker in self._ready)]:
-            ray.kill(actor)
-        self._starting, self._ready = {}, []
+        for worker in [*self._starting, *self._ready]:
+            ray.kill(worker.actor)
+        self._starting, self._ready = set(), []
 
     def _fill(self) -> None:
         while len(self._starting) + len(self._ready) < self._num_workers:
-            actor = self._start()
-            self._starting[actor.ready.remote()] = actor
+            worker = Worker(self._start())
+            self._starting.add(worker)
+            self._listen(worker, worker.actor.ready.remote())
 
-    def _assign(self, waiting: "Waiting", call: Callable[[Any, int], Any]) -> None:
+    def _listen(self, worker: Worker, reference: Any) -> Future[Any]:
+        """Let it be an event when a result is there, or lost; so an event's cost does not grow with the workers."""
+        result: Future[Any] = reference.future()
+        result.add_done_callback(lambda done: self._events.put((worker, done)))
+        return result
+
+    def _assign(self, waiting: Waiting, call: Callable[[Any, int], Any]) -> None:
+        if not waiting:
+            return
+        speed = total_speed(self._ready)
         for depth in range(1 if self._suspects else QUEUED_PER_WORKER):  # first one for each, then a second
             for worker in self._ready:
-                if waiting and len(worker.queue) <= depth:
+                room = waiting and len(worker.queue) <= depth
+                if room and is_worth_a_task(worker, self._ready, speed, len(waiting)):
                     task = waiting.take(worker.actor)
-                    worker.queue.append((call(worker.actor, task), task))
+                    worker.give(self._listen(worker, call(worker.actor, task)), task)
 
-    def _next_event(self, waiting: "Waiting") -> tuple[Any, _Worker | None]:
-        """A finished result with its worker; or nothing to fetch, when a worker came or none did for a while."""
-        owners = {ref: worker for worker in self._ready for ref, _ in worker.queue}
-        done, _ = ray.wait([*self._starting, *owners], num_returns=1, timeout=PATIENCE_S)
-        if not done:
+    def _next_event(self, waiting: Waiting) -> tuple[Worker, int, Future[Any]] | None:
+        """A worker with a task of its queue and the result; or None when a worker came, or nothing did for a while."""
+        try:
+            worker, result = self._events.get(timeout=PATIENCE_S)
+        except Empty:
             if not self._ready:
                 log.warning("%d tasks wait for a first worker: the cluster has no room yet", len(waiting))
-            return None, None
-        ref = done[0]
-        if ref in owners:
-            return ref, owners[ref]
-        actor = self._starting.pop(ref)
+            return None
+        if worker in self._starting:
+            self._starting.remove(worker)
+            self._welcome(worker, result)
+            return None
+        task = next((task for queued, task in worker.queue if queued is result), None)
+        return None if task is None else (worker, task, result)  # None: put back already, when its worker died
+
+    def _welcome(self, worker: Worker, result: Future[Any]) -> None:
         try:
-            ray.get(ref)
+            result.result()
         except RayError as error:
             self._failed_starts += 1
             if self._failed_starts >= self._max_attempts:
                 raise RuntimeError(f"workers do not start: {_brief(error)}") from error
         else:
             self._failed_starts = 0
-            self._ready.append(_Worker(actor))
-        return None, None
+            self._ready.append(worker)
 
-    def _recover(self, worker: _Worker, task: int, error: RayError, waiting: "Waiting") -> int | None:
+    def _recover(self, worker: Worker, task: int, error: RayError, waiting: Waiting) -> int | None:
         """Put back what a failure lost: the task itself or, with a dead worker, all that it held.
 
         Returns the task to blame. Of several that a dead worker held it may be any, since the result of one that was
         done may be lost, too: they become suspects, which are given out one by one.
         """
         if isinstance(error, RayTaskError) and not isinstance(error, RayActorError):
-            worker.queue = deque(item for item in worker.queue if item[1] != task)
+            worker.take_off(task, done=False)
             waiting.put_first([task])
             return task
         held = [number for _, number in worker.queue]
+        worker.queue.clear()
         waiting.put_first(held)
         self._ready.remove(worker)
         ray.kill(worker.actor)
@@ -231,36 +247,6 @@ class _Hand:
 
     def do(self, function: Callable[[Any, int], Any], number: int) -> Any:
         return function(self._shared, number)
-
-
-class Waiting:
-    """Tasks that nobody has yet: those with a home apart from those without."""
-
-    def __init__(self, tasks: Iterable[int], homes: Mapping[int, Any]) -> None:
-        self._anyones: deque[int] = deque()
-        self._at_home: dict[Any, deque[int]] = {}
-        for task in tasks:
-            home = homes.get(task)
-            queue = self._anyones if home is None else self._at_home.setdefault(home, deque())
-            queue.append(task)
-
-    def __len__(self) -> int:
-        return len(self._anyones) + sum(map(len, self._at_home.values()))
-
-    def take(self, actor: Any) -> int:
-        """The next task for an actor: its own, one without a home, or the last of whoever has most."""
-        for queue in (self._at_home.get(actor), self._anyones):
-            if queue:
-                return queue.popleft()
-        return max(self._at_home.values(), key=len).pop()
-
-    def put_first(self, tasks: Sequence[int]) -> None:
-        """Put tasks back, before all others without a home."""
-        self._anyones.extendleft(reversed(tasks))
-
-    def remove(self, task: int) -> None:
-        """Take out a task that was put back."""
-        self._anyones.remove(task)
 
 
 def _brief(error: Exception) -> str:

@@ -49,13 +49,20 @@ class Probe:
     device: str
 
 
-def probe(task: PosterTask, num_workers: int, use_gpu: bool) -> Probe:
-    """Ask a worker; waits for the cluster's room for one."""
-    on_worker = ray.remote(num_cpus=task.threads, num_gpus=int(use_gpu), max_calls=int(use_gpu))(_probe)
-    return ray.get(on_worker.remote(task, num_workers))  # type: ignore[no-any-return]
+def probe(task: PosterTask, num_workers: int, gpus_per_worker: float) -> Probe:
+    """Ask a worker; waits for the cluster's room for one.
+
+    Args:
+        task: what it will paint.
+        num_workers: how many there will be.
+        gpus_per_worker: GPUs that each will have, 0 for none; of a part of one it says what memory is left to each.
+    """
+    ends = int(gpus_per_worker > 0)  # with its process, the GPU's memory is free again
+    on_worker = ray.remote(num_cpus=task.threads, num_gpus=gpus_per_worker, max_calls=ends)(_probe)
+    return ray.get(on_worker.remote(task, num_workers, gpus_per_worker))  # type: ignore[no-any-return]
 
 
-def _probe(task: PosterTask, num_workers: int) -> Probe:
+def _probe(task: PosterTask, num_workers: int, gpus_per_worker: float) -> Probe:
     torch.set_num_threads(task.threads)
     device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
     generator = unpack_generator(task.generator)
@@ -66,7 +73,7 @@ def _probe(task: PosterTask, num_workers: int) -> Probe:
     for px in (2 * multiple, side):  # the first one warms up
         top, left = ((length - px) // 2 // multiple * multiple for length in (canvas.height, canvas.width))
         box = Box(max(top, 0), max(left, 0), *(min(n, m + px) for n, m in ((canvas.height, top), (canvas.width, left))))
-        free = _free_bytes(device, min(num_workers, max((os.cpu_count() or 1) // task.threads, 1)))
+        free = _free_bytes(device, min(num_workers, _most_together(device, task.threads, gpus_per_worker)))
         peak = _peak_of_memory(device)
         seconds, layers = _paint(renderer, Tile(0, 0, box, box), task)
         pixels = box.height * box.width
@@ -74,7 +81,8 @@ def _probe(task: PosterTask, num_workers: int) -> Probe:
     stored, store_seconds = _compressed(layers)
     return Probe(
         flops_per_s=speeds,
-        peak_bytes=peak() / pixels + sum(pixels.itemsize * len(pixels) for pixels in layers.values()),
+        # twice what is stored: of the tile that is painted, and of the one before, which is being written
+        peak_bytes=peak() / pixels + 2 * sum(pixels.itemsize * len(pixels) for pixels in layers.values()),
         stored_bytes={name: size / pixels for name, size in stored.items()},
         store_seconds=store_seconds / pixels,
         memory_bytes=free,
@@ -118,10 +126,22 @@ def _compressed(layers: dict[str, ndarray]) -> tuple[dict[str, int], float]:
     return sizes, time.perf_counter() - start
 
 
-def _free_bytes(device: torch.device, sharers: int) -> int:
-    """Memory that each of so many workers on this machine may use."""
+def _most_together(device: torch.device, threads: int, gpus_per_worker: float) -> int:
+    """How many workers share a GPU, or this machine's memory, at most."""
     if device.type == "cuda":
-        return int(USED_SHARE * torch.cuda.mem_get_info(device)[0])
+        return workers_on_a_gpu(gpus_per_worker)
+    return max((os.cpu_count() or 1) // threads, 1)
+
+
+def workers_on_a_gpu(gpus_per_worker: float) -> int:
+    """How many workers that want a part of a GPU, or all of it, Ray puts on one."""
+    return int(1 / gpus_per_worker + 1e-4)  # Ray counts in ten-thousandths
+
+
+def _free_bytes(device: torch.device, sharers: int) -> int:
+    """Memory that each of so many workers on this GPU, or on this machine, may use."""
+    if device.type == "cuda":
+        return int(USED_SHARE * torch.cuda.mem_get_info(device)[0] / sharers)
     here = ray.get_runtime_context().get_node_id()
     granted = [node["Resources"].get("memory", np.inf) for node in ray.nodes() if node["NodeID"] == here]
     return int(min(USED_SHARE * psutil.virtual_memory().available, *granted, np.inf) / sharers)

@@ -4,7 +4,8 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 import ray
@@ -95,7 +96,10 @@ class Measured(NamedTuple):
 
 
 class TileWorker:
-    """Loads the model once; then measures and renders the tiles it is told."""
+    """Loads the model once; then measures and renders the tiles it is told.
+
+    It is at two tasks at a time: while one tile is painted, the one before is written, or the next one's collage read.
+    """
 
     def __init__(self, task: PosterTask) -> None:
         torch.set_num_threads(task.threads)
@@ -103,8 +107,8 @@ class TileWorker:
         self.task = task
         self.generator = unpack_generator(task.generator)
         self.renderer = TileRenderer(self.generator, task.scene, device, task.precision)
-        self._net = next(iter(task.sweeps))
-        self._kept: dict[int, Pass] = {}
+        self._painting = Lock()
+        self._kept: dict[tuple[Net, int], Pass] = {}
         self._room = task.keep_bytes
 
     def ready(self) -> int:
@@ -114,38 +118,48 @@ class TileWorker:
     def measure(self, net: Net, number: int, statistics: Sequence[Moments]) -> Measured:
         """One tile's part in the statistics of the norm behind those given."""
         tile = self.task.tile(self.generator, net, len(statistics), number)
-        begun = self._begin(net, number, tile)
-        moments = self.renderer.measure(begun, tile, statistics)
-        return Measured(moments, self._keep(net, number, begun))
+        collage = None if (net, number) in self._kept else self._read(net, tile)
+        with self._painting:
+            begun = self._begin(net, number, tile, collage)
+            moments = self.renderer.measure(begun, tile, statistics)
+            return Measured(moments, self._keep(net, number, begun))
 
     def render(self, net: Net, number: int, statistics: Sequence[Moments]) -> None:
         """Write one tile of what a network makes."""
-        store, tile = self.task.store, self.task.grid[number]
-        begun = self._begin(net, number, tile)
-        if net == "refiner":
-            image = self.renderer.refine(begun, tile, statistics, store.read_canvas(UNREFINED, tile.read))
-            store.write("output", tile.core, to_uint8(image).cpu().numpy())
-            return
-        made = self.renderer.mix(begun, tile, statistics)
-        for name, pixels in layers_of(made, self.task).items():
-            store.write(name, tile.core, pixels)
+        tile = self.task.grid[number]
+        collage = self._read(net, tile)
+        with self._painting:
+            layers = self._paint(self._begin(net, number, tile, collage), tile, statistics, collage)
+        for name, pixels in layers.items():
+            self.task.store.write(name, tile.core, pixels)
 
-    def _begin(self, net: Net, number: int, tile: Tile) -> Pass:
+    def _paint(
+        self, begun: Pass, tile: Tile, statistics: Sequence[Moments], collage: ndarray | None
+    ) -> dict[str, ndarray]:
+        """What a tile adds to each layer, in the order in which it is written."""
+        if collage is None:
+            return layers_of(self.renderer.mix(begun, tile, statistics), self.task)
+        return {"output": to_uint8(self.renderer.refine(begun, tile, statistics, collage)).cpu().numpy()}
+
+    def _read(self, net: Net, tile: Tile) -> ndarray | None:
+        """What a network sees of the store: the refiner the collage."""
+        return self.task.store.read_canvas(UNREFINED, tile.read) if net == "refiner" else None
+
+    def _begin(self, net: Net, number: int, tile: Tile, collage: ndarray | None) -> Pass:
         """A tile's pass where it was left, or a new one."""
-        if net != self._net:  # what is left of the other network was finished by other workers
-            self._net, self._room = net, self.task.keep_bytes
-            self._kept.clear()
-        begun = self._kept.pop(number, None)
+        begun = self._kept.pop((net, number), None)
         if begun is not None:
             self._room += self._size(net)
             return begun
-        collage = self.task.store.read_canvas(UNREFINED, tile.read) if net == "refiner" else None
+        if any(kept != net for kept, _ in self._kept):  # what is left of the other network was finished elsewhere
+            self._kept.clear()
+            self._room = self.task.keep_bytes
         return self.renderer.start(net, tile.read, collage)
 
     def _keep(self, net: Net, number: int, begun: Pass) -> bool:
         fits = self.task.keep and self._size(net) <= self._room
         if fits:
-            self._kept[number] = begun
+            self._kept[net, number] = begun
             self._room -= self._size(net)
         return fits
 
@@ -168,14 +182,16 @@ def layers_of(made: Collage, task: PosterTask) -> dict[str, ndarray]:
     return layers | {"output": to_uint8(made.image[0]).cpu().numpy()}
 
 
-def paint(task: PosterTask, frozen: Statistics | None = None, *, num_workers: int, use_gpu: bool) -> Statistics:
+def paint(
+    task: PosterTask, frozen: Statistics | None = None, *, num_workers: int, gpus_per_worker: float
+) -> Statistics:
     """Do all that is not done yet of a poster's layers; returns the statistics of all norms.
 
     Args:
         task: what to paint.
         frozen: the statistics to use, where they are not the poster's own.
         num_workers: processes.
-        use_gpu: whether each has a GPU.
+        gpus_per_worker: GPUs that each has, 0 for none; 0.25 lets four of them share one.
 
     Raises:
         RuntimeError: if tiles keep failing; everything else is kept.
@@ -190,7 +206,7 @@ def paint(task: PosterTask, frozen: Statistics | None = None, *, num_workers: in
     measured = task.measured
     everything = sum(sweeps.values()) * len(measured) + len(sweeps) * num_tiles
     statistics: Statistics = {net: [] for net in sweeps}
-    with closing(_pool(task, num_workers, use_gpu)) as pool, tqdm(total=everything, unit="tile") as bar:
+    with closing(_pool(task, num_workers, gpus_per_worker)) as pool, tqdm(total=everything, unit="tile") as bar:
         for net in sweeps:
             homes: dict[int, Any] = {}
             for number in range(sweeps[net]):
@@ -225,7 +241,7 @@ class _Sweep:
                 self.bar.update()
                 if not result.kept:
                     homes.pop(tile, None)
-                early[tile] = result.moments
+                early[tile] = replace(result.moments, mean=result.moments.mean.copy(), m2=result.moments.m2.copy())
                 while coverage.num_tiles < len(self.measured) and self.measured[coverage.num_tiles] in early:
                     coverage = coverage.extended(early.pop(self.measured[coverage.num_tiles]))
                 if coverage.moments and time.monotonic() > saved_at + SAVE_EVERY_S:
@@ -243,9 +259,9 @@ def _complete(coverage: Coverage) -> Moments:
     return coverage.moments
 
 
-def _pool(task: PosterTask, num_workers: int, use_gpu: bool) -> WorkerPool:
+def _pool(task: PosterTask, num_workers: int, gpus_per_worker: float) -> WorkerPool:
     shared = ray.put(task)
-    actor = ray.remote(num_cpus=task.threads, num_gpus=int(use_gpu), max_restarts=0)(TileWorker)
+    actor = ray.remote(num_cpus=task.threads, num_gpus=gpus_per_worker, max_restarts=0, max_concurrency=2)(TileWorker)
     return WorkerPool(lambda: actor.remote(shared), min(num_workers, len(task.grid)))
 
 
