@@ -248,7 +248,9 @@ TOLD = {
     "slow": f"{SLOWER} times. Ideal is what they could do if tasks could be divided at will; the median of {ROUNDS}.",
     "held": "Four workers, much faster than who takes their results; sampled.",
     "many": f"{NAPS} tiles of {NAP_S:g} s for each, real processes, all on this machine.",
-    "pool": "The pool's own code, with workers that are no processes; CPU time of its thread, without Ray's part.",
+    "pool": "The pool's own code, with workers that are no processes; CPU time of its thread, without Ray's part. "
+    "Tiles take up to 30% more or less at random, so the driver hears of them one by one, and the last round costs "
+    "efficiency.",
     "model": "Not measured: from the model below. It covers the driver, and that it is one thread. It does not cover "
     "the head node's GCS (which sees the start of the workers, not their tasks), the network, the last round of each "
     "sweep (T tiles on W workers take ceil(T / W) rounds: 1,000 workers want posters of 10,000 tiles and more), or "
