@@ -1,6 +1,7 @@
 """What the libraries are told by environment variables, in this process and in those of the cluster."""
 
 import os
+from pathlib import Path
 
 SUBMITTED = "MAGIC_SUBMITTED"
 """Is set where a command runs as a submitted job."""
@@ -24,10 +25,17 @@ EVERYWHERE = {
 """What workers on other machines need, too. None of it is secret: jobs show it."""
 
 
+TOKEN_FILE = Path(".ray") / "auth_token"
+"""Below the home: where Ray looks for the cluster's token last."""
+TOKEN, TOKEN_PATH, AUTH_MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"
+
+
 def prepare() -> None:
-    """Set all of it, but for what the user has set."""
+    """Set all of it, but for what the user has set. Ray reads its part when it is imported: call this before."""
     for name, value in {**HERE, **EVERYWHERE}.items():
         os.environ.setdefault(name, value)
+    if os.environ.get(TOKEN) or os.environ.get(TOKEN_PATH) or (Path.home() / TOKEN_FILE).exists():
+        os.environ.setdefault(AUTH_MODE, "token")
 
 
 def for_workers() -> dict[str, str]:

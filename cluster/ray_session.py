@@ -3,11 +3,12 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import ray
+from ray._private.state import state
 from ray.exceptions import RayError
 
 from cluster.config import ClusterConfig
@@ -58,20 +59,42 @@ def require_cpus(needed: float, purpose: str) -> None:
     Raises:
         ValueError: if the whole cluster has fewer CPUs than that.
     """
-    there = ray.cluster_resources().get("CPU", 0)
+    there = _most("CPU")
     if there < needed:
         raise ValueError(f"expected {needed:g} CPUs for {purpose}, got {there:g}; ask for fewer workers")
 
 
 def count_cpus() -> int:
     """How many CPUs the cluster has: a machine by itself counts its cores, not what it was told to pretend."""
-    there = int(ray.cluster_resources().get("CPU", 0))
-    return min(there, os.cpu_count() or 1) if len(ray.nodes()) == 1 else there
+    there = int(_most("CPU"))
+    alone = len(ray.nodes()) == 1 and there == int(ray.cluster_resources().get("CPU", 0))
+    return min(there, os.cpu_count() or 1) if alone else there
 
 
 def count_gpus() -> int:
-    """How many GPUs the cluster has."""
-    return int(ray.cluster_resources().get("GPU", 0))
+    """How many GPUs the cluster has, or may get: machines that are not started yet count."""
+    return int(_most("GPU"))
+
+
+def require_places(needed: int, each: Mapping[str, float], purpose: str) -> None:
+    """Refuse workers that would wait for ever, because no machine has room for them: a worker is not divided.
+
+    Raises:
+        ValueError: if all machines together have room for fewer. Of a cluster that grows there is no telling.
+    """
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = sum(min(int(node.get(name, 0) / amount + 1e-6) for name, amount in each.items()) for node in alive)
+    grows = any(_most(name) > ray.cluster_resources().get(name, 0) for name in each)
+    if room < needed and not grows:
+        wanted = " and ".join(f"{amount:g} {name}" for name, amount in each.items())
+        raise ValueError(f"expected room for {needed} {purpose} of {wanted} each, got {room}; ask for fewer workers")
+
+
+def _most(resource: str) -> float:
+    """How much of a resource the cluster has, or may get where an autoscaler starts machines as they are needed."""
+    there = float(ray.cluster_resources().get(resource, 0))
+    may_be = state.get_max_resources_from_cluster_config() or {}
+    return max(there, float(may_be.get(resource, 0)))
 
 
 def _start_here() -> None:

@@ -4,8 +4,9 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-_USER = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?P<user>[^/\s]+)@")
-_QUERY = re.compile(r"(?P<address>https?://[^?\s]*)\?(?P<query>[^\s#'\"]*)")
+# behind a colon all up to the last @ is a password: it may hold a slash, or another @
+_USER = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?P<user>[^/\s:@]*:(?!:)[^\s'\"]*|[^/\s]+)@")
+_QUERY = re.compile(r"(?P<address>[a-zA-Z][a-zA-Z0-9+.-]*://[^?\s]*)\?(?P<query>[^\s#'\"]*)")
 _SECRET = re.compile(r"signature|sig$|token|key|credential|secret|password|passwd|auth", re.IGNORECASE)
 
 

@@ -1,7 +1,7 @@
 """Commands that run on a cluster: handed to Ray's job server, followed, listed and stopped.
 
-A job's name is made from what it does, so the same command finds its job again. What has ended begins anew under the
-next number: its work goes on from where it was.
+A job's name is made from the place it works at, so the same command finds its job again. What has ended begins anew
+under the next number: its work goes on from where it was.
 
 What is shipped is the code, nothing else. The cluster's machines know its credentials and servers from their own
 environment: neither ever is part of a job.
@@ -10,13 +10,12 @@ environment: neither ever is part of a job.
 import asyncio
 import hashlib
 import logging
-import os
 import re
 import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,12 +25,9 @@ import aiohttp
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
-from cluster.environment import SUBMITTED
+from cluster.environment import SUBMITTED, TOKEN, TOKEN_FILE, TOKEN_PATH
 
 PACKAGES = ("magic", "pipelines", "cluster", "jobs")
-TOKEN = Path(".ray") / "auth_token"
-TOKEN_PLACES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
-MODE = "RAY_AUTH_MODE"
 TALKATIVE = (
     "ray.dashboard.modules.dashboard_sdk",
     "ray.dashboard.modules.job.sdk",
@@ -40,6 +36,8 @@ TALKATIVE = (
 CALM = {"TQDM_MININTERVAL": "10", "PYTHONUNBUFFERED": "1"}
 """A log is no terminal: a line of progress now and then."""
 LOOKS_S, RECONNECTS = 1.0, 8
+QUIET_S = 300.0
+"""A connection that says nothing for so long may be dead: it is made anew."""
 DIGITS = 10
 PROGRAM = "python -m jobs.cli"
 PREFIX = "magic-"
@@ -82,32 +80,43 @@ class JobServer:
         Raises:
             ValueError: if there is none, or it wants another token.
         """
-        if any(os.environ.get(name) for name in TOKEN_PLACES) or (Path.home() / TOKEN).exists():
-            os.environ.setdefault(MODE, "token")
         for name in TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
         with _refused(address):
             self._client = JobSubmissionClient(address)
 
     def submit(
-        self, kind: str, args: Sequence[str], environment: Mapping[str, str], driver_resource: str | None = None
+        self,
+        args: Sequence[str],
+        *,
+        place: str,
+        environment: Mapping[str, str],
+        driver_resource: str | None = None,
     ) -> str:
         """Start a command, or find it running.
 
         Args:
-            kind: names the job, with a digest of the arguments.
-            args: of `magic`.
+            args: of `magic`; the first names the job, with a digest of its place.
+            place: what it works at. Two jobs never do at a time.
             environment: variables for its processes. They are shown to whoever lists jobs: no secrets.
             driver_resource: of the machines that may run its own process; left out, the head does.
 
         Returns:
             The job's name.
+
+        Raises:
+            ValueError: if another command is at work there.
         """
-        base = f"{PREFIX}{kind}-{hashlib.sha256(shlex.join(args).encode()).hexdigest()[:DIGITS]}"
+        base = f"{PREFIX}{args[0]}-{hashlib.sha256(place.encode()).hexdigest()[:DIGITS]}"
         with _refused(None):
             earlier = {_attempt(job.name): job for job in self.list() if job.name.rpartition(".")[0] == base}
             newest = earlier[max(earlier)] if earlier else None
             if newest and newest.is_live:
+                if newest.command != f"magic {shlex.join(args)}":
+                    raise ValueError(
+                        f"expected nobody at work in {place}, got the job {newest.name}: {newest.command}; "
+                        f"follow it, or magic jobs stop {newest.name}"
+                    )
                 return newest.name
             name = f"{base}.{max(earlier, default=0) + 1}"
             with TemporaryDirectory(prefix="magic-job-") as folder:
@@ -145,14 +154,14 @@ class JobServer:
         with _known(name):
             return self._client.get_job_logs(name)  # type: ignore[no-any-return]
 
-    def stop(self, name: str) -> bool:
-        """Ask a job to end; returns whether it was running.
+    def stop(self, name: str) -> None:
+        """Ask a job to end.
 
         Raises:
             ValueError: if there is none of that name.
         """
         with _known(name):
-            return self._client.stop_job(name)  # type: ignore[no-any-return]
+            self._client.stop_job(name)
 
     def follow(self, name: str, show: Callable[[str], None]) -> Submitted:
         """Show what a job prints until it has ended; a lost connection is taken up again.
@@ -165,32 +174,50 @@ class JobServer:
             ValueError: if there is none of that name.
             RuntimeError: if the job server stays away.
         """
-        shown, failures = 0, 0
+        shown, failures = _Shown(show), 0
         while True:
             try:
-                job, log = self.get(name), ""
-                if job.status != JobStatus.PENDING:
-                    shown = asyncio.run(self._tail(name, shown, show))
-                    job, log = self.get(name), self.log(name)
-                if not job.is_live:
-                    show(log[shown:])
-                    return job
+                job = self.get(name)
                 failures = 0
-            except (RuntimeError, OSError, aiohttp.ClientError) as error:
+            except (RuntimeError, OSError) as error:
                 failures += 1
                 if failures > RECONNECTS:
-                    raise RuntimeError(f"lost the job server: {error}; the job {name} may go on without us") from error
+                    reason = str(error).splitlines()[0]
+                    raise RuntimeError(f"lost the job server: {reason}; the job {name} may go on without us") from error
+            else:
+                with suppress(RuntimeError, OSError, aiohttp.ClientError):  # a log may be gone with its machine
+                    if job.status == JobStatus.RUNNING:
+                        asyncio.run(self._tail(name, shown))
+                    elif not job.is_live:
+                        log = self.log(name)
+                        shown.up_to(len(log), log)
+                if not job.is_live:
+                    return job
             time.sleep(LOOKS_S * 2 ** min(failures, 4))
 
-    async def _tail(self, name: str, shown: int, show: Callable[[str], None]) -> int:
-        """Show what comes behind the first characters of the log; returns how many were shown in all."""
-        seen = 0
-        async for part in self._client.tail_job_logs(name):
-            seen += len(part)
-            if seen > shown:
-                show(part[len(part) - (seen - shown) :])
-                shown = seen
-        return shown
+    async def _tail(self, name: str, shown: "_Shown") -> None:
+        """Show the log as it is written, until the job ends, or nothing comes for a while."""
+        seen, parts = 0, self._client.tail_job_logs(name)
+        with suppress(StopAsyncIteration):
+            while True:
+                part = await asyncio.wait_for(anext(parts), QUIET_S)
+                seen += len(part)
+                shown.up_to(seen, part)
+
+
+class _Shown:
+    """What was shown of a log that is read from its beginning again and again."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._characters = 0
+
+    def up_to(self, end: int, part: str) -> None:
+        """Show of a part, which ends there, what was not shown before."""
+        new = end - self._characters
+        if new > 0:
+            self._show(part[-new:])
+            self._characters = end
 
 
 def _pack(folder: Path) -> None:
@@ -223,7 +250,7 @@ def _known(name: str) -> Iterator[None]:
         try:
             yield
         except RuntimeError as error:
-            if "404" not in str(error):
+            if not str(error).startswith("Request failed with status code 404"):
                 raise
             raise ValueError(f"expected the name of a job, got {name!r}; see magic jobs list") from error
 
@@ -235,8 +262,8 @@ def _refused(address: str | None) -> Iterator[None]:
         yield
     except AuthenticationError as error:
         raise ValueError(
-            f"expected the cluster's token, got none or another one; put it into {TOKEN_PLACES[0]}, or into a file "
-            f"named by {TOKEN_PLACES[1]}, or ~/{TOKEN}"
+            f"expected the cluster's token, got none or another one; put it into {TOKEN}, or into a file named by "
+            f"{TOKEN_PATH}, or ~/{TOKEN_FILE}"
         ) from error
     except ConnectionError as error:
         where = address or "the address of RAY_API_SERVER_ADDRESS, or port 8265 of this machine"

@@ -37,10 +37,10 @@ def tracking_uri(config: ClusterConfig) -> str:
         ValueError: if a submitted job is told of none: a file of its own would be gone with its machine.
     """
     uri = config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-    if uri is None and os.environ.get(SUBMITTED):
+    if os.environ.get(SUBMITTED) and (uri is None or uri.startswith("sqlite:")):
         raise ValueError(
-            "expected an MLflow server for a submitted job, got none; set MLFLOW_TRACKING_URI on the cluster's "
-            "machines, or give --cluster.tracking-uri"
+            f"expected an MLflow server for a submitted job, got {uri or 'none'}; set MLFLOW_TRACKING_URI on the "
+            "cluster's machines, or give --cluster.tracking-uri"
         )
     uri = uri or f"{SQLITE}mlflow.db"
     if uri.startswith(SQLITE):  # other processes start in other folders

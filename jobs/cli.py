@@ -29,7 +29,14 @@ from jobs.models_config import (
 )
 from jobs.poster_config import ExportConfig, PosterConfig, VerifyConfig
 from jobs.recipes import RECIPES
-from jobs.submission_config import JobsListConfig, JobsLogsConfig, JobsStatusConfig, JobsStopConfig, SubmitConfig
+from jobs.submission_config import (
+    SUBMITTABLE,
+    JobsListConfig,
+    JobsLogsConfig,
+    JobsStatusConfig,
+    JobsStopConfig,
+    SubmitConfig,
+)
 
 DESCRIPTION = """Paint a picture with pieces of other pictures, at any size.
 
@@ -60,9 +67,9 @@ class Command(NamedTuple):
 
 TRAIN = Command(TrainConfig, "jobs.train:train", "Train a generator from a recipe and register it.")
 SUBMIT = Command(SubmitConfig, "jobs.submit:submit", "Run a command on a cluster, and follow it.")
-HOW_TO_SUBMIT = """Run a command on a cluster, and follow it: magic submit [OPTIONS] COMMAND ...
+HOW_TO_SUBMIT = f"""Run a command on a cluster, and follow it: magic submit [OPTIONS] COMMAND ...
 
-COMMAND is train, poster, export, verify, sample or score, with its own options behind it:
+COMMAND is one of {", ".join(SUBMITTABLE)}, with its own options behind it:
 
     magic submit --address http://127.0.0.1:8265 train small --style.urls photos/ --out s3://bucket/runs
 
@@ -138,6 +145,8 @@ GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
     ),
 }
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+OUR_BUGS = (AssertionError, TypeError, AttributeError, LookupError, NameError, ImportError)
+"""Errors whose traceback is for us. All others, whatever library they are of, are told in one line."""
 
 
 def parse(args: Sequence[str] | None = None) -> Any:
@@ -192,6 +201,13 @@ def run(settings: Any) -> None:
     getattr(import_module(module), function)(settings)
 
 
+def brief(error: Exception) -> str:
+    """An error in one line; of one that Ray brought from another process, what was raised there."""
+    cause = getattr(error, "cause", None)
+    error = cause if isinstance(cause, Exception) else error
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Parse, run, and turn what a user can mend into one line; returns the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -202,12 +218,12 @@ def main(args: Sequence[str] | None = None) -> int:
     except ValueError as error:
         if debug:
             raise
-        print(f"magic: {error}", file=sys.stderr)
+        print(f"magic: {brief(error)}", file=sys.stderr)
         return BAD_INPUT
-    except (RuntimeError, OSError) as error:  # work that failed again and again; a full disk, a server that is gone
-        if debug:
+    except Exception as error:  # work that failed again and again; a full disk, a server that is gone
+        if debug or isinstance(error, OUR_BUGS):
             raise
-        print(f"magic: failed: {error}", file=sys.stderr)
+        print(f"magic: failed: {brief(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("magic: stopped; the same command goes on from here", file=sys.stderr)

@@ -70,6 +70,12 @@ class TrainConfig:
         least = self.min_workers
         require(least is None or 1 <= least <= self.workers, f"min-workers in 1..{self.workers}", least, "leave it out")
         require(0 < self.gpu_share <= 1, "a gpu-share above 0 and up to 1", self.gpu_share, "1 is usual")
+        require(
+            self.workers == 1 or self.gpu_share > 0.5,
+            "a gpu-share above 0.5 for several workers: those of one training cannot share a GPU",
+            self.gpu_share,
+            "leave it out",
+        )
         multiple, patch = self.generator.multiple, self.crops.patch_px
         require(
             patch % multiple == 0,

@@ -1,22 +1,23 @@
 """`magic submit`: any command, run on a cluster by its job server."""
 
 import os
+import shlex
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from cluster.code_version import VARIABLE, code_version
+from cluster.redaction import redacted
 from cluster.submission import JobServer, Submitted
 from jobs import cli
-from jobs.submission_config import SubmitConfig
+from jobs.submission_config import SUBMITTABLE, SubmitConfig
 from magic.config import require
 from pipelines.objects import is_local
 from pipelines.upload import upload_pictures
 
 INPUTS = ("content.urls", "style.urls", "content", "style")
 """Settings that name pictures: those of this machine are uploaded."""
-PLACES = ("out", "poster", "to", "keep_from", "statistics", "model", "results", "json", "pictures")
+PLACES = ("out", "poster", "to", "keep_from", "statistics", "model", "json", "pictures")
 """Settings that name what the cluster reads or writes: they have to be where it is."""
-KINDS = ("train", "poster", "export", "verify", "sample", "score")
 
 
 def submit(config: SubmitConfig) -> str:
@@ -30,17 +31,36 @@ def submit(config: SubmitConfig) -> str:
         RuntimeError: if the job fails.
     """
     kind = config.command[0] if config.command else "nothing"
-    require(kind in KINDS, f"a command to submit ({', '.join(KINDS)})", kind, "magic submit train demo --out s3://...")
+    known = ", ".join(SUBMITTABLE)
+    require(kind in SUBMITTABLE, f"a command to submit ({known})", kind, "magic submit train demo --out s3://...")
+    open_arg = next((arg for arg in config.command if redacted(arg) != arg), None)
+    require(
+        open_arg is None,
+        "a command without credentials: whoever lists jobs sees it",
+        redacted(open_arg or ""),
+        "the cluster's machines have their own",
+    )
     settings = dict(_settings(cli.parse(config.command)))
     check_places(settings)
     server = JobServer(config.address)
     args = [*config.command, *uploaded(settings)]
     debug = {name: os.environ[name] for name in ("MAGIC_DEBUG",) if name in os.environ}
-    name = server.submit(kind, args, {VARIABLE: code_version(), **debug}, config.driver_resource)
+    name = server.submit(
+        args,
+        place=place_of(settings) or shlex.join(args),
+        environment={VARIABLE: code_version(), **debug},
+        driver_resource=config.driver_resource,
+    )
     print(f"job {name}\n  magic jobs status|logs|stop {name}")
     if not config.detach:
         attend(server, name)
     return name
+
+
+def place_of(settings: dict[str, Any]) -> str | None:
+    """The folder that a command writes to, if there is one."""
+    out = settings.get("out")
+    return f"{str(out).rstrip('/')}/{settings.get('name', '')}".rstrip("/") if out else None
 
 
 def attend(server: JobServer, name: str) -> None:
@@ -98,7 +118,8 @@ def uploaded(settings: dict[str, Any]) -> list[str]:
         urls = _each(settings.get(name))
         here = [url for url in urls if is_local(url) and not (url.startswith("/") and _is_shared(out))]
         if here:
-            require(not _is_shared(out), "--out on storage, for pictures of this machine", out, f"or copy {here[0]}")
+            there = "pictures on storage" if out is None else "--out on storage, for pictures of this machine"
+            require(not _is_shared(out), there, out or here[0], f"copy {here[0]} to where the cluster reaches it")
             copies = upload_pictures(urls, f"{str(out).rstrip('/')}-inputs")
             options += [f"--{name.replace('_', '-')}", *copies]
     return options

@@ -10,12 +10,12 @@ from fsspec.core import url_to_fs
 from mlflow import MlflowClient
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.data import Dataset
-from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, ScalingConfig
+from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
 from cluster import tracking
 from cluster.code_version import code_version
-from cluster.ray_session import count_gpus, ray_session, require_cpus
+from cluster.ray_session import count_gpus, ray_session, require_cpus, require_places
 from cluster.redaction import redact, redacted
 from cluster.registry import ModelVersion
 from jobs.config import TrainConfig
@@ -52,6 +52,7 @@ def train(config: TrainConfig) -> ModelVersion | None:
             return None
         require_cpus(config.fewest + 1, f"{config.fewest} training workers and the readers")
         use_gpu = choose_gpu(config)
+        require_places(config.fewest, resources_of(config, use_gpu=use_gpu), "training workers")
         recipe = describe(config, content, style)
         identities = {"content": content and content.identity(), "style": style.identity()}
         claim(folder, {**recipe, **identities}, "the run's folder (--out, --name)")
@@ -147,15 +148,12 @@ def storage(url: str) -> tuple[str, PyFileSystem | None]:
 
 
 def choose_gpu(config: TrainConfig) -> bool:
-    """Whether workers train on GPUs: each on one of its own, or none on any.
+    """Whether workers train on GPUs.
 
     Raises:
-        ValueError: if the cluster has GPUs but too few, or none for fp16.
+        ValueError: if there are none for fp16.
     """
     gpus = count_gpus()
-    needed = config.fewest * config.gpu_share
-    if 0 < gpus < needed:
-        raise ValueError(f"expected {needed:g} GPUs for {config.fewest} workers, got {gpus}; lower --workers")
     if not gpus and config.optimizer.precision == "fp16":
         raise ValueError("expected fp32 or bf16 on CPUs, got fp16; leave --optimizer.precision out")
     return gpus > 0
@@ -188,6 +186,10 @@ def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
             trainer.fit()
         except SystemExit as stop:  # Ray Train's answer to ctrl-C
             raise KeyboardInterrupt from stop
+        except TrainingFailedError as error:
+            first = next(iter(getattr(error, "worker_failures", {}).values()), error)
+            reason = str(first).strip().splitlines()[-1]  # of a traceback
+            raise RuntimeError(f"the training failed: {reason}; the same command goes on from here") from error
 
 
 def resources_of(config: TrainConfig, *, use_gpu: bool) -> dict[str, float]:

@@ -154,7 +154,8 @@ class WorkerPool:
             result.result()
         except RayError as error:
             self._failed_starts += 1
-            if self._failed_starts >= self._max_attempts:
+            # a machine that is lost takes all that start on it along: it is not the workers that fail
+            if self._failed_starts >= self._max_attempts + self._num_workers:
                 raise RuntimeError(f"workers do not start: {_brief(error)}") from error
         else:
             self._failed_starts = 0

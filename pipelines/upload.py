@@ -34,8 +34,10 @@ def upload_pictures(urls: Sequence[str], target: str) -> tuple[str, ...]:
 def _upload(url: str, target: str) -> str:
     pictures = list_pictures([url])
     digests = [hashlib.sha256(read_bytes(picture)).hexdigest() for picture in pictures]
-    folder = join(target, hashlib.sha256("".join(digests).encode()).hexdigest()[:DIGITS])
-    copies = [join(folder, name) for name in _names(pictures)]
+    names = _names(pictures)
+    told = "\n".join(f"{digest} {name}" for digest, name in zip(digests, names, strict=True))
+    folder = join(target, hashlib.sha256(told.encode()).hexdigest()[:DIGITS])
+    copies = [join(folder, name) for name in names]
     with ThreadPoolExecutor(AT_ONCE) as threads:
         sent = threads.map(_send, pictures, copies)
         for _ in tqdm(sent, total=len(copies), desc=f"uploading {url}", unit="picture", disable=len(copies) < AT_ONCE):
