@@ -147,7 +147,7 @@ def training(studio, pictures, name: str, *more: object) -> list[object]:
 def poster(out: str, *more: object) -> list[object]:
     return [
         *("poster", "--model", "models:/studio@current", "--content", f"s3://{BUCKET}/portrait.png", "--width", 500),
-        *("--tile", 96, "--workers", 3, "--out", f"s3://{BUCKET}/{out}", *more),
+        *("--tile", 96, "--workers", 2, "--out", f"s3://{BUCKET}/{out}", *more),
     ]
 
 
