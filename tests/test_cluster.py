@@ -71,13 +71,14 @@ class Studio:
         return printed
 
     def begin(self, *args: object, **other: str) -> subprocess.Popen:
-        """Type a command, and leave it running."""
+        """Type a command, and leave it running. Nothing but the token tells that there is authentication."""
+        known = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
         return subprocess.Popen(
             [sys.executable, "-m", "jobs.cli", *map(str, args)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "RAY_AUTH_MODE": "", **self.environment, **other},
+            env=known | self.environment | other,
             start_new_session=True,
         )
 
