@@ -310,7 +310,7 @@ def test_training_goes_on_with_fewer_workers_when_a_node_is_gone(studio, picture
     assert max(entry.step for entry in runs.get_metric_history(version.run_id, "loss/generator")) == STEPS
     newest = json.loads(studio.files.cat(f"{BUCKET}/runs/elastic/checkpoint_manager_snapshot.json"))
     taken = max(result["metrics"]["batches"] for result in newest["checkpoint_results"])
-    assert STEPS < taken < 2 * STEPS, "fewer workers take fewer batches"
+    assert STEPS <= taken < 2 * STEPS, "fewer workers take fewer batches"
 
 
 def test_a_job_is_found_again_left_alone_and_stopped(studio, trained):
