@@ -1,4 +1,4 @@
-.PHONY: demo test check format clean
+.PHONY: demo test test-cluster check format clean
 PYTHON ?= python3
 BIN := .venv/bin
 export RAY_USAGE_STATS_ENABLED := 0
@@ -24,7 +24,11 @@ demo: .venv/ready
 DEMO_CLUSTER := --cluster.tracking-uri sqlite:///out/mlflow.db --cluster.artifacts out/mlruns
 
 test: .venv/ready
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore tests/test_cluster.py
+
+# A cluster with an S3 server and an MLflow server on this machine, and what becomes of jobs when parts of it fail
+test-cluster: .venv/ready
+	$(BIN)/pytest tests/test_cluster.py
 
 check: .venv/ready
 	$(BIN)/ruff format --check .
