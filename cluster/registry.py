@@ -153,7 +153,7 @@ def find(client: MlflowClient, uri: str) -> ModelVersion:
 def find_digest(client: MlflowClient, digest: str, name: str | None = None) -> list[ModelVersion]:
     """All versions of a model, of any name or of one: the newest first."""
     wanted = f"tags.{DIGEST} = '{digest}'" + (f" and name = '{name}'" if name else "")
-    found = [_entry(version) for version in _pages(client.search_model_versions, wanted)]
+    found = [_with_aliases(version, _aliases(client)) for version in _pages(client.search_model_versions, wanted)]
     return sorted(found, key=lambda entry: entry.created, reverse=True)
 
 
@@ -163,11 +163,16 @@ def search(client: MlflowClient, pattern: str = "*", tags: Mapping[str, str] | N
     """
     aliases, wanted = _aliases(client), dict(tags or {}).items()
     found = [
-        _entry(version, aliases.get(version.name, {}).get(str(version.version), ()))
+        _with_aliases(version, aliases)
         for version in _pages(client.search_model_versions)
         if fnmatchcase(version.name, pattern) and wanted <= dict(version.tags).items()
     ]
     return sorted(found, key=lambda entry: (entry.name, -int(entry.version)))
+
+
+def _with_aliases(version: MlflowVersion, aliases: Mapping[str, Mapping[str, Sequence[str]]]) -> ModelVersion:
+    """An entry from a search, which does not tell its aliases."""
+    return _entry(version, aliases.get(version.name, {}).get(str(version.version), ()))
 
 
 def _aliases(client: MlflowClient) -> dict[str, dict[str, list[str]]]:
