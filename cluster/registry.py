@@ -153,7 +153,8 @@ def find(client: MlflowClient, uri: str) -> ModelVersion:
 def find_digest(client: MlflowClient, digest: str, name: str | None = None) -> list[ModelVersion]:
     """All versions of a model, of any name or of one: the newest first."""
     wanted = f"tags.{DIGEST} = '{digest}'" + (f" and name = '{name}'" if name else "")
-    found = [_with_aliases(version, _aliases(client)) for version in _pages(client.search_model_versions, wanted)]
+    aliases = _aliases(client)
+    found = [_with_aliases(version, aliases) for version in _pages(client.search_model_versions, wanted)]
     return sorted(found, key=lambda entry: entry.created, reverse=True)
 
 
