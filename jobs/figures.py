@@ -80,7 +80,7 @@ def figure(name: str, scale: Scale, data: Path) -> Figure:
         return Figure("Total variation of A", runs, 2.5 if cpu else 20, 12 if cpu else 50)
     base = milan_base(scale, data)
     runs = {"convolutional mosaic": as_mosaic(base), "FAMOS hybrid": as_famos(base), "MAGIC": base}
-    return Figure("Three systems on Milan and Arcimboldo", runs, 5 if cpu else 120, base.crops.num_templates)
+    return Figure("Three systems on Milan and Arcimboldo", runs, 10 if cpu else 120, base.crops.num_templates)
 
 
 def unguided(scale: Scale) -> TrainConfig:

@@ -43,6 +43,7 @@ PANEL_PX = {"fig2": 128, "fig7": 420, "fig8": 420, "fig9": 420}
 TRAINING_FACES, HELD_OUT_FACES, MOST_FACES = 400, 64, 4000
 SHOWN_K = (2, 4, 8, 12)
 SHEET_BYTES = 400_000
+SHOWN_OPTIONS = ("faces", "minutes", "templates")  # that the table's command repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ def write(config: ReproduceConfig, plan: Figure, folder: Path, minutes: float, s
     target = Path(config.results or folder)
     target.mkdir(parents=True, exist_ok=True)
     (target / f"{config.figure}-{config.scale}.jpg").write_bytes(small_jpeg(picture, SHEET_BYTES))
-    options = "".join(f" --{name} {getattr(config, name)}" for name in ("faces", "templates") if getattr(config, name))
+    options = "".join(f" --{name} {getattr(config, name)}" for name in SHOWN_OPTIONS if getattr(config, name))
     path = target / f"{config.figure}-{config.scale}.md"
     measured = as_table({label: painted.row for label, painted in shown.items()})
     command = f"magic reproduce {config.figure} --scale {config.scale}{options}"
