@@ -5,6 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+MOST_PIXELS = 32_768
+"""Attended to at once: the fused kernels of GPUs take no batch above 65,535, the limit of a CUDA grid."""
+
 
 class Attention(nn.Module):
     """Multihead attention: a residual step by which each row of x takes from the rows of y.
@@ -28,7 +31,7 @@ class Attention(nn.Module):
         given = self.norm(x)
         seen = given if y is x else self.norm(y)
         query, (key, value) = self._split(self.query(given), 1)[0], self._split(self.key_value(seen), 2)
-        mixed = F.scaled_dot_product_attention(query, key, value)  # [P heads X C/heads]
+        mixed = _attend(query, key, value)  # [P heads X C/heads]
         x = x + self.output(mixed.transpose(1, 2).flatten(2))
         return x + F.relu(self.feed_forward(self.feed_forward_norm(x)))
 
@@ -36,6 +39,14 @@ class Attention(nn.Module):
         """[P n parts*C] -> [parts P heads n C/heads]."""
         p, n, c = tokens.shape
         return tokens.view(p, n, parts, self.heads, c // parts // self.heads).permute(2, 0, 3, 1, 4)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Scaled dot-product attention, over so many pixels at a time as every kernel takes."""
+    if len(query) <= MOST_PIXELS:
+        return F.scaled_dot_product_attention(query, key, value)
+    parts = zip(*(tokens.split(MOST_PIXELS) for tokens in (query, key, value)), strict=True)
+    return torch.cat([F.scaled_dot_product_attention(*part) for part in parts])
 
 
 class SetAttention(nn.Module):

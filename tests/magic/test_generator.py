@@ -1,11 +1,14 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.nn.attention import SDPBackend
 
+from magic import set_attention
 from magic.checkpoint import pack_generator, unpack_generator
 from magic.config import GeneratorConfig
 from magic.generator import MagicGenerator
 from magic.norm import complete
+from magic.set_attention import SetAttention
 from tests.conftest import random_generator
 
 
@@ -50,8 +53,6 @@ def test_inducing_points_see_all_elements_at_a_cost_that_grows_with_k():
     """Multiplications of one attention block, counted by torch: four times the elements, four times the work."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    from magic.set_attention import SetAttention
-
     def work(k, points):
         block = SetAttention(8, 2, points)
         with FlopCounterMode(display=False) as counter, torch.nn.attention.sdpa_kernel(SDPBackend.MATH):
@@ -61,6 +62,22 @@ def test_inducing_points_see_all_elements_at_a_cost_that_grows_with_k():
     base = 2 * work(1, 4) - work(2, 4)  # what the points cost by themselves
     assert (work(1024, 4) - base) / (work(256, 4) - base) == pytest.approx(4, rel=0.02)
     assert work(1024, None) / work(256, None) > 8
+
+
+@pytest.mark.parametrize("points", [None, 3])
+def test_pixels_are_attended_to_a_part_at_a_time(points, monkeypatch):
+    torch.manual_seed(0)
+    block, features = SetAttention(8, 2, points), torch.randn(6, 8, 3, 5)  # two sets of three at 15 pixels
+    at_once, sizes, attend = block(features, 3), [], F.scaled_dot_product_attention
+
+    def attend_to(query, key, value):
+        sizes.append(len(query))
+        return attend(query, key, value)
+
+    monkeypatch.setattr(set_attention, "MOST_PIXELS", 7)
+    monkeypatch.setattr(F, "scaled_dot_product_attention", attend_to)
+    assert torch.allclose(block(features, 3), at_once, atol=1e-6)
+    assert sizes == [7, 7, 7, 7, 2] * (2 if points else 1)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 64), (40, 24), (128, 16)])

@@ -9,6 +9,7 @@ from magic.checkpoint import load_state, save_state
 from magic.config import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
 from magic.content import Content
 from magic.render import Scene, TileRenderer, plan_canvas, plan_grid
+from magic.set_attention import SetAttention
 from magic.step import new_state, train_step
 from tests.conftest import memory_set, random_generator, textured
 from tests.magic.test_step import batch
@@ -74,3 +75,21 @@ def test_tiles_equal_the_whole_pass(warp):
     error = np.abs(painted.output - in_one_pass(renderer).output) * LEVEL
     assert error.mean() <= 0.001
     assert error.max() <= 0.02
+
+
+@pytest.mark.parametrize("points", [None, 4])
+def test_sets_at_more_pixels_than_a_kernel_takes(points):
+    """65,536 of them in fp16, forwards and backwards; every pixel is attended to by itself."""
+    torch.manual_seed(0)
+    block = SetAttention(16, 2, points).to(GPU)
+    features = torch.randn(2, 16, 256, 256, device=GPU)
+
+    def attended(given):
+        given = given.clone().requires_grad_()
+        with torch.autocast("cuda", torch.float16):
+            made = block(given, 2)
+        made.float().square().sum().backward()
+        return made.detach(), given.grad
+
+    for whole, part in zip(attended(features), attended(features[:, :, 200:]), strict=True):
+        assert torch.allclose(whole[:, :, 200:].float(), part.float(), atol=0.02)
