@@ -58,11 +58,10 @@ def bytes_kept(config: GeneratorConfig, net: Net, num_templates: int, pixels: in
     """The most that a pass over so many pixels holds between two sweeps.
 
     Skips have C 2^l channels at 4^-(l+1) of the pixels; together with what is about to be normalised they never
-    exceed twice the first. An affine warp's mean is taken of planes at full size.
+    exceed twice the first. An affine warp's mean is taken of planes at full size, in float32.
     """
     size = DTYPES[precision].itemsize
-    planes = 1 + NUM_PLANES["affine"]
     if net == "mixing" and config.system == "magic":
-        whole = planes * (size + torch.float32.itemsize) if config.warp == "affine" else 0
+        whole = (1 + NUM_PLANES["affine"]) * torch.float32.itemsize if config.warp == "affine" else 0
         return num_templates * pixels * max(config.channels * size // 2, whole)
     return pixels * config.channels * size // 2

@@ -165,9 +165,10 @@ class MagicGenerator(Generator):
         del content, templates  # a pass that is kept at a norm holds what its frames name
         planes = yield from stages
         if self.config.warp == "affine":
-            given = yield planes[:, 1:].float()
-            means = planes[:, 1:].float().mean((2, 3)) if given is None else given.means_like(planes.float())
-            planes = torch.cat([planes[:, :1], means[..., None, None].expand_as(planes[:, 1:]).to(planes)], 1)
+            planes = planes.float()  # half the bits would move the edge of a large poster by pixels
+            given = yield planes[:, 1:]
+            means = planes[:, 1:].double().mean((2, 3)).to(planes) if given is None else given.means_like(planes)
+            planes = torch.cat([planes[:, :1], means[..., None, None].expand_as(planes[:, 1:])], 1)
         return planes
 
     def warp(

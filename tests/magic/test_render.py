@@ -64,15 +64,35 @@ def test_what_is_kept_changes_no_bit():
         assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize(("depth", "kept"), [(3, ()), (3, range(99)), (4, ()), (5, range(99))])
-def test_tiles_equal_the_whole_pass_in_bf16(depth, kept):
+IN_BF16 = [
+    (3, (), "none"),
+    (3, range(99), "none"),
+    (4, (), "none"),
+    (5, range(99), "none"),
+    (3, (), "affine"),
+    (3, range(99), "flow"),
+]
+
+
+@pytest.mark.parametrize(("depth", "kept", "warp"), IN_BF16)
+def test_tiles_equal_the_whole_pass_in_bf16(depth, kept, warp):
     """A last bit of bf16 is half a level: the bounds hold because no bit differs before it is rounded."""
     rng = np.random.default_rng(depth)
-    generator = random_generator(depth, channels=2, heads=1, refine="blend")
+    generator = random_generator(depth, channels=2, heads=1, refine="blend", warp=warp)
     canvas = plan_canvas(generator, 30, 40)
     scene = Scene(Content.of(textured(rng, 30, 40)), memory_set([textured(rng, 60, 80)], 2, seed=0), canvas)
     renderer = TileRenderer(generator, scene, torch.device("cpu"), "bf16")
     painted, _ = by_tiles(renderer, plan_grid(generator, canvas, 16 << depth - 2), keep=kept)
+    assert_equal(painted, in_one_pass(renderer))
+
+
+def test_tiles_equal_the_whole_pass_with_hundreds_of_templates():
+    rng = np.random.default_rng(0)
+    generator = random_generator(2, channels=4, heads=1, inducing_points=4)
+    canvas = plan_canvas(generator, 12, 17)
+    memory = memory_set([textured(rng, 60, 80), textured(rng, 45, 50)], 500, seed=0)
+    renderer = TileRenderer(generator, Scene(Content.of(textured(rng, 12, 17)), memory, canvas), torch.device("cpu"))
+    painted, _ = by_tiles(renderer, plan_grid(generator, canvas, 40))
     assert_equal(painted, in_one_pass(renderer))
 
 
@@ -104,15 +124,16 @@ def test_a_border_shows_no_frame():
     canvas = plan_canvas(generator, 40, 52)
     assert canvas.bleed_before >= generator.mixing.halo.before + generator.refiner.halo.before
     wide = replace(canvas, bleed_before=canvas.bleed_before + 8, height=canvas.height + 8, width=canvas.width + 8)
-    statistics = []
-    renderer = TileRenderer(generator, Scene(content, memory, canvas), torch.device("cpu"))
-    grid = plan_grid(generator, canvas, 1024)
-    for _ in range(generator.mixing.num_norms):
-        statistics.append(renderer.measure(renderer.start("mixing", grid[0].read), grid[0], statistics))
-    posters = []
-    for some in (canvas, wide):
+
+    def painted(some, statistics):
         renderer = TileRenderer(generator, Scene(content, memory, some), torch.device("cpu"))
         tile = plan_grid(generator, some, 1024)[0]
-        collage = renderer.mix(renderer.start("mixing", tile.read), tile, statistics).collage[0].numpy()
-        posters.append(collage[(slice(None), *some.poster.slices)])
-    assert np.abs(posters[0] - posters[1]).max() * LEVEL <= 0.02
+        collage = renderer.mix(renderer.start("mixing", tile.read), tile, statistics["mixing"]).collage[0].numpy()
+        begun = renderer.start("refiner", tile.read, collage)
+        output = renderer.refine(begun, tile, statistics["refiner"], collage).numpy()
+        return [part[(slice(None), *some.poster.slices)] for part in (collage, output)]
+
+    renderer = TileRenderer(generator, Scene(content, memory, canvas), torch.device("cpu"))
+    _, statistics = by_tiles(renderer, plan_grid(generator, canvas, 1024))
+    for narrow, wider in zip(painted(canvas, statistics), painted(wide, statistics), strict=True):
+        assert np.abs(narrow - wider).max() * LEVEL <= 0.02

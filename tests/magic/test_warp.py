@@ -45,11 +45,11 @@ def test_samples_are_torchs_grid_samples():
 
 def test_an_affine_warp_turns_about_the_centre_of_the_canvas():
     planes = torch.zeros(1, 6, 24, 36)
-    planes[:, 3] = 50.0  # saturated: down moves as far as the gain times the distance to the right... of row by down
+    planes[:, 3], planes[:, 4] = 50.0, -50.0  # saturated: right by the gain times the row, up by that times the column
     field = displacement("affine", planes, 9.0, CANVAS, CANVAS)
-    down = torch.arange(24.0) - 11.5
-    assert torch.allclose(field[0, 1, :, 0], AFFINE_GAIN * down)
-    assert (field[0, 0] == 0).all()
+    down, right = torch.arange(24.0) - 11.5, torch.arange(36.0) - 17.5
+    assert torch.allclose(field[0, 1], AFFINE_GAIN * down[:, None].expand(24, 36))
+    assert torch.allclose(field[0, 0], -AFFINE_GAIN * right.expand(24, 36))
 
 
 @given(st.integers(0, 16), st.integers(0, 24), st.sampled_from(["flow", "affine"]))
