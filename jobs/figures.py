@@ -10,6 +10,7 @@ from pipelines.config import SourceConfig
 
 DEMO = Path(__file__).parent.parent / "demo"
 ENDLESS = 10_000_000  # time ends these trainings
+HALF_SIZE = "Our pictures have sides half as long as the published ones: a cell of 16 px in them is one of 32 px there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Figure:
     """Training time of each run."""
     num_templates: int
     """K of the pictures that are shown."""
+    note: str = ""
+    """What has to be known to read its table."""
 
 
 def guided_base(scale: Scale) -> TrainConfig:
@@ -80,7 +83,8 @@ def figure(name: str, scale: Scale, data: Path) -> Figure:
         return Figure("Total variation of A", runs, 2.5 if cpu else 20, 12 if cpu else 50)
     base = milan_base(scale, data)
     runs = {"convolutional mosaic": as_mosaic(base), "FAMOS hybrid": as_famos(base), "MAGIC": base}
-    return Figure("Three systems on Milan and Arcimboldo", runs, 10 if cpu else 120, base.crops.num_templates)
+    note = HALF_SIZE if cpu else ""
+    return Figure("Three systems on Milan and Arcimboldo", runs, 10 if cpu else 120, base.crops.num_templates, note)
 
 
 def unguided(scale: Scale) -> TrainConfig:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -54,13 +55,22 @@ class Painted:
     row: dict[str, float]
 
 
+class Given(NamedTuple):
+    """What a guided run is given."""
+
+    content: PictureList
+    """As it is: what pictures are measured against."""
+    painted: PictureList
+    """The content in the style's tone: what is painted."""
+    style: PictureList
+
+
 def reproduce(config: ReproduceConfig) -> Path:
     """Train, paint, measure; returns the table's path. A second call goes on where the first was stopped.
 
     Raises:
         ValueError: if the figure's pictures are not in the data folder.
     """
-    torch.backends.cudnn.benchmark = True
     plan = figure(config.figure, config.scale, Path(config.data))
     minutes = config.minutes or plan.minutes
     folder = Path(config.out) / f"{config.figure}-{config.scale}"
@@ -77,9 +87,9 @@ def guided_figure(plan: Figure, folder: Path, seconds: float, config: ReproduceC
     beside = published(Path(config.data)) if config.figure == "fig9" else {}  # first: it must not fail at the end
     shown = {}
     for label, run in plan.runs.items():
-        content, style = read_guided(run)
-        state = trained(replace(run, name=slug(label)), content, style, folder, seconds)
-        shown[label] = paint_content(state, run, content.get(0), style, config.templates or plan.num_templates)
+        given = read_guided(run)
+        state = trained(replace(run, name=slug(label)), given.painted, given.style, folder, seconds)
+        shown[label] = paint_content(state, run, given, config.templates or plan.num_templates)
     return shown | beside
 
 
@@ -88,33 +98,46 @@ def trained(
 ) -> TrainState:
     """The run, trained in a folder of its name, which belongs to it."""
     claim(str(folder / run.name), asdict(run), "a run's folder (--out)")
+    fast_kernels()
     return train_here(run, content, style, folder / run.name, seconds=seconds)
 
 
-def read_guided(run: TrainConfig) -> tuple[PictureList, PictureList]:
-    """Content, in the style's tone, and style."""
+def fast_kernels() -> None:
+    """Let torch choose fast kernels again: painting, which has to be exact, forbids it for the whole process, and the
+    next run is to get as far in its minutes as the first.
+    """
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.deterministic = False
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def read_guided(run: TrainConfig) -> Given:
+    """The run's pictures."""
     content, style = (
         read_source(source, min_side_px=run.crops.patch_px, name=name)
         for source, name in ((run.content, "content"), (run.style, "style"))
     )
     wanted = common_tone(style.pictures)
-    return PictureList([match_tone(picture, tone_of(picture), wanted) for picture in content.pictures]), style
+    painted = PictureList([match_tone(picture, tone_of(picture), wanted) for picture in content.pictures])
+    return Given(content, painted, style)
 
 
-def paint_content(state: TrainState, run: TrainConfig, content: ndarray, style: PictureList, k: int) -> Painted:
-    """The content painted by the averaged generator in one pass, and its measures."""
+def paint_content(state: TrainState, run: TrainConfig, given: Given, k: int) -> Painted:
+    """The first content painted by the averaged generator in one pass, and its measures."""
     generator = state.average
     assert isinstance(generator, Generator)
     if run.crops.memory == "fixed":
-        memory = fixed_memory(style, run.crops)
+        memory = fixed_memory(given.style, run.crops)
     else:
-        memory = MemorySet.of(style, draw_templates(style, k, seed=1))
-    canvas = plan_canvas(generator, *content.shape[:2])
-    made = TileRenderer(generator, Scene(Content.of(content), memory, canvas), state.device).whole()
+        memory = MemorySet.of(given.style, draw_templates(given.style, k, seed=1))
+    content = Content.of(given.painted.get(0))
+    canvas = plan_canvas(generator, content.height, content.width)
+    made = TileRenderer(generator, Scene(content, memory, canvas), state.device).whole()
     rows, columns = canvas.poster.slices
     image, collage = (pixels(to_uint8(part[0][:, rows, columns])) for part in (made.image, made.collage))
     weights = made.weights[0][:, rows, columns].cpu().numpy()
-    row = {"steps": float(state.step), **score(image, style.pictures, content, weights)}
+    row = {"steps": float(state.step), **score(image, given.style.pictures, given.content.get(0), weights)}
     row["output_from_collage_levels"] = colour_shift(image, collage)
     panels = [Panel("output", image), Panel("collage", collage)]
     panels.append(Panel("weights", pixels(torch.from_numpy(weights_in_colour(weights)))))
@@ -197,10 +220,11 @@ def write(config: ReproduceConfig, plan: Figure, folder: Path, minutes: float, s
     options = "".join(f" --{name} {getattr(config, name)}" for name in SHOWN_OPTIONS if getattr(config, name))
     path = target / f"{config.figure}-{config.scale}.md"
     measured = as_table({label: painted.row for label, painted in shown.items()})
+    note = f"\n\n{plan.note}" if plan.note else ""
     command = f"magic reproduce {config.figure} --scale {config.scale}{options}"
     path.write_text(
         f"# {config.figure}: {plan.title}\n\n"
-        f"`{command}`, {minutes:g} minutes of training for each run, on {machine()}\n\n{measured}\n\n"
+        f"`{command}`, {minutes:g} minutes of training for each run, on {machine()}\n\n{measured}{note}\n\n"
         f"![{plan.title}]({config.figure}-{config.scale}.jpg)\n"
     )
     print(path.read_text())

@@ -1,6 +1,7 @@
 """Local training goes on where it stopped; a figure ends in a sheet and a table."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from jobs.local_training import train_here
 from jobs.measure_config import ReproduceConfig
 from magic.config import DiscriminatorConfig, GeneratorConfig
 from magic.memory import PictureList
+from magic.metrics import content_fidelity
+from magic.render import Scene, TileRenderer, plan_canvas
 from pipelines.config import CropConfig
-from tests.conftest import textured
+from tests.conftest import memory_set, random_generator, textured
 
 TINY = TrainConfig(
     name="tiny",
@@ -49,7 +52,7 @@ def test_time_counts_over_restarts(tmp_path):
     assert 0 < first.step == again.step
 
 
-@pytest.mark.parametrize("name", ["fig2", "fig7", "fig9"])
+@pytest.mark.parametrize("name", ["fig2", "fig7", "fig8", "fig9"])
 def test_a_figure_is_a_sheet_and_a_table(name, tmp_path, monkeypatch):
     """With every run's networks and crops made tiny; everything else is as it is."""
     data = tmp_path / "data"
@@ -65,9 +68,9 @@ def test_a_figure_is_a_sheet_and_a_table(name, tmp_path, monkeypatch):
         Image.fromarray(textured(rng, *size)).save(data / file)
 
     def tiny(run):
-        small = replace(run.generator, channels=4, depth=2, heads=1)
+        small = replace(run.generator, channels=4, depth=2)
         crops = replace(run.crops, patch_px=32, batch_size=1)
-        content = replace(run.content, scale=0.25) if name == "fig7" else run.content
+        content = replace(run.content, scale=0.25) if name in ("fig7", "fig8") else run.content
         style = replace(run.style, square_px=32) if name == "fig2" else run.style
         opponent = DiscriminatorConfig(channels=4, depth=3)
         return replace(run, generator=small, crops=crops, discriminator=opponent, content=content, style=style, steps=2)
@@ -87,9 +90,11 @@ def test_a_figure_is_a_sheet_and_a_table(name, tmp_path, monkeypatch):
     columns = {
         "fig2": ["K = 2", "K = 12"],
         "fig7": ["lambda_E = 0.5", "lambda_E = 5"],
+        "fig8": ["lambda_TV = 1", "lambda_TV = 100"],
         "fig9": ["convolutional mosaic", "FAMOS hybrid", "MAGIC", "published FAMOS"],
     }[name]
     assert all(column in text for column in [*columns, "style_distance", "entropy"])
+    assert ("half as long as the published ones" in text) == (name == "fig9")
     assert Image.open(written.with_suffix(".jpg")).width > 500
 
 
@@ -116,3 +121,33 @@ def test_missing_pictures_are_told_before_any_training(pictures, tmp_path):
     with pytest.raises(ValueError, match=r"pictures at .*published"):
         run(figure="fig9", data=str(tmp_path))
     assert not (tmp_path / "o").exists()
+
+
+def test_every_run_trains_with_the_same_kernels(monkeypatch, tmp_path):
+    """Whatever was painted before."""
+    seen = []
+
+    def train(*args, **kwargs):
+        cudnn = torch.backends.cudnn
+        seen.append((cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+
+    monkeypatch.setattr(reproduce, "train_here", train)
+    generator = random_generator(2, guided=False)
+    style = PictureList([textured(np.random.default_rng(0), 50, 70)])
+    for _ in range(2):
+        reproduce.trained(TINY, None, style, tmp_path, 1.0)
+        scene = Scene(None, memory_set(list(style.pictures), 1, seed=0), plan_canvas(generator, 8, 8))
+        TileRenderer(generator, scene, torch.device("cpu"))
+    assert seen == [(True, False, True, False)] * 2
+
+
+def test_pictures_are_measured_against_the_content_as_it_is():
+    rng = np.random.default_rng(0)
+    content, style = textured(rng, 60, 60), PictureList([textured(rng, 50, 70)])
+    state = SimpleNamespace(average=random_generator(2), device=torch.device("cpu"), step=0)
+    given = reproduce.Given(PictureList([content]), PictureList([255 - content]), style)
+    made = reproduce.paint_content(state, TINY, given, 2)
+    output = made.panels[0].picture
+    assert made.row["content_correlation_8px"] == content_fidelity(output, content, 8).correlation
+    turned = reproduce.paint_content(state, TINY, given._replace(painted=given.content), 2)
+    assert not np.array_equal(turned.panels[0].picture, output)
