@@ -42,13 +42,14 @@ def guided_base(scale: Scale) -> TrainConfig:
 def demo_base(scale: Scale) -> TrainConfig:
     """Figures 7 and 8: the portrait and the styles that come with the project.
 
-    The collage alone answers for the content, so that nothing but the weights A makes up for what they lose.
+    The collage alone answers for the content, so that nothing but the weights A makes up for what they lose; what is
+    painted keeps the collage's colours.
     """
     base = guided_base(scale)
     return replace(
         base,
         generator=replace(base.generator, refiner_sees_content=False),
-        losses=replace(base.losses, content=90.0, content_on="collage", entropy=1.0, painted_share=20.0),
+        losses=replace(base.losses, content=90.0, content_on="collage", entropy=1.0, painted_share=20.0, drift=30.0),
         content=SourceConfig(urls=(str(DEMO / "content"),), scale=1.5),
         style=SourceConfig(urls=(str(DEMO / "style"),)),
     )

@@ -143,9 +143,12 @@ class LossConfig:
     painted_share: float = 0.0
     """lambda_alpha, weight of the share of the picture that is painted rather than copied, for famos, and for
     magic where refine is blend."""
+    drift: float = 0.0
+    """lambda_D, weight of the mean square difference of output and collage in colour, averaged over cells of
+    content_cell_px: what is painted over a collage keeps its colours, seen from afar."""
 
     def __post_init__(self) -> None:
-        for name in ("content", "entropy", "total_variation", "max_share", "painted_share", "r1"):
+        for name in ("content", "entropy", "total_variation", "max_share", "painted_share", "drift", "r1"):
             value = getattr(self, name)
             require(value >= 0, f"a loss weight {name} >= 0", value, "give 0 to switch the term off")
         require(self.content_cell_px >= 1, "content_cell_px >= 1", self.content_cell_px, "8 is usual")

@@ -97,6 +97,11 @@ def max_share(weights: Float[Tensor, "B K H W"]) -> Float[Tensor, ""]:
     return weights.mean((2, 3)).amax(1).mean()
 
 
+def drift(image: Float[Tensor, "B 3 H W"], collage: Float[Tensor, "B 3 H W"], cell_px: int) -> Float[Tensor, ""]:
+    """L_D: mean square difference of the cells' colours. The collage is not drawn to the output."""
+    return content_distance(image, collage.detach(), cell_px, "rgb")
+
+
 def generator_terms(
     made: Collage,
     content: Float[Tensor, "B 3 H W"] | None,
@@ -119,11 +124,15 @@ def generator_terms(
         terms["content"] = torch.stack(distances).sum()
     if made.painted is not None:
         terms["painted_share"] = made.painted.mean()
+    if made.image is not made.collage:
+        terms["drift"] = drift(made.image, made.collage, config.content_cell_px)
     return terms
 
 
 def generator_loss(terms: dict[str, Tensor], config: LossConfig) -> Tensor:
-    """L_adv + lambda_C L_content + lambda_E L_E + lambda_TV L_TV + lambda_M L_M (+ lambda_alpha mean alpha)."""
+    """L_adv + lambda_C L_content + lambda_E L_E + lambda_TV L_TV + lambda_M L_M, and where they apply
+    + lambda_alpha mean alpha + lambda_D L_D.
+    """
     total = terms["adversarial"]
     for name, term in terms.items():
         if name != "adversarial":

@@ -11,6 +11,7 @@ from magic.losses import (
     adversarial,
     content_distance,
     discriminator_loss,
+    drift,
     entropy,
     generator_loss,
     generator_terms,
@@ -124,11 +125,26 @@ def test_max_share_is_the_largest_template():
     assert max_share(weights).item() == pytest.approx((0.75 + 1.0) / 2)
 
 
+def test_drift_is_the_outputs_and_asks_nothing_of_the_collage():
+    collage = torch.zeros(1, 3, 8, 8, requires_grad=True)
+    shift = torch.zeros(1, 3, 8, 8)
+    shift[:, 0, :, :4] = 1.0  # the left half redder
+    shift[:, 1, ::2], shift[:, 1, 1::2] = 0.5, -0.5  # texture
+    image = shift.clone().requires_grad_()
+    assert drift(image, collage, 4).item() == pytest.approx(1 / 6)  # two of four cells, in one of three channels
+    assert drift(image, collage, 8).item() == pytest.approx(0.25 / 3)
+    assert drift(image, collage, 1).item() == pytest.approx((0.5 + 0.25) / 3)
+    drift(image, collage, 4).backward()
+    assert collage.grad is None
+    assert torch.allclose(image.grad[:, 0, :, :4], torch.full((1, 8, 4), 2 / (12 * 16)))
+    assert (image.grad[:, 0, :, 4:] == 0).all()
+
+
 def test_the_weights_of_the_sum():
-    names = ("adversarial", "content", "entropy", "total_variation", "max_share", "painted_share")
+    names = ("adversarial", "content", "entropy", "total_variation", "max_share", "painted_share", "drift")
     terms = {name: torch.tensor(10.0**i) for i, name in enumerate(names)}
-    config = LossConfig(content=2.0, entropy=3.0, total_variation=4.0, max_share=5.0, painted_share=6.0)
-    assert generator_loss(terms, config).item() == pytest.approx(654321)
+    config = LossConfig(content=2.0, entropy=3.0, total_variation=4.0, max_share=5.0, painted_share=6.0, drift=7.0)
+    assert generator_loss(terms, config).item() == pytest.approx(7654321)
 
 
 def test_terms_are_those_that_apply():
@@ -141,3 +157,6 @@ def test_terms_are_those_that_apply():
     assert generator_terms(made, image, judged, LossConfig()).keys() == always | {"content"}
     painted = made._replace(painted=torch.full((1, 1, 8, 8), 0.25))
     assert generator_terms(painted, image, judged, LossConfig())["painted_share"].item() == pytest.approx(0.25)
+    assert "drift" not in generator_terms(painted, image, judged, LossConfig())
+    refined = painted._replace(image=image + 0.5)
+    assert generator_terms(refined, image, judged, LossConfig())["drift"].item() == pytest.approx(0.25)

@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 def fresh(losses=None, generator=None, discriminator=None, **optimizer):
     torch.manual_seed(0)
     return new_state(
-        GeneratorConfig(channels=4, depth=2, heads=1, **generator or {}),
+        GeneratorConfig(channels=4, depth=2, **generator or {}),
         DiscriminatorConfig(channels=4, depth=3, **discriminator or {}),
         losses or LossConfig(),
         OptimizerConfig(learning_rate=2e-3, **optimizer),
@@ -93,7 +93,16 @@ def test_steps_bring_the_content_closer(precision):
     assert terms[-1]["loss/content"] < 0.7 * terms[0]["loss/content"]
     assert set(terms[0]) == {
         f"loss/{name}"
-        for name in ["adversarial", "content", "entropy", "total_variation", "max_share", "generator", "discriminator"]
+        for name in [
+            "adversarial",
+            "content",
+            "entropy",
+            "total_variation",
+            "max_share",
+            "drift",
+            "generator",
+            "discriminator",
+        ]
     }
 
 
