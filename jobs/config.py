@@ -89,22 +89,39 @@ class TrainConfig:
             patch,
             "lower discriminator.depth",
         )
-        require(
-            self.crops.min_templates is None or self.generator.memory_size is None,
-            "a constant K for famos",
-            self.crops.min_templates,
-            "leave crops.min_templates out",
-        )
-        size, k = self.generator.memory_size, self.crops.num_templates
-        require(size is None or size == k, f"a memory_size of num_templates = {k}", size, "make them equal")
-        require(
-            self.crops.memory == "random" or self.generator.guided,
-            "random memory sets for an unguided model",
-            self.crops.memory,
-            "a fixed memory lies where the content lies",
-        )
+        self._check_memory()
         plain = self.name.replace("-", "").replace("_", "").replace(".", "")
         require(plain.isalnum(), "a name of letters, digits, '-', '_' and '.'", self.name, "rename it")
+
+    def _check_memory(self) -> None:
+        """Refuse memory sets that the system could do nothing with."""
+        system, crops, size = self.generator.system, self.crops, self.generator.memory_size
+        require(
+            size is None or crops.min_templates is None,
+            "a constant K for famos",
+            crops.min_templates,
+            "leave crops.min_templates out",
+        )
+        k = crops.num_templates
+        require(size is None or size == k, f"a memory_size of num_templates = {k}", size, "make them equal")
+        require(
+            system != "famos" or crops.memory == "fixed",
+            "a fixed memory for famos, which tells templates apart by their order",
+            crops.memory,
+            "set crops.memory to fixed",
+        )
+        require(
+            crops.memory == "random" or self.generator.guided,
+            "random memory sets for an unguided model",
+            crops.memory,
+            "a fixed memory lies where the content lies",
+        )
+        require(
+            crops.memory == "random" or system != "mosaic",
+            "no fixed memory for the mosaic, which has none",
+            crops.memory,
+            "leave crops.memory out",
+        )
 
 
 def positive(config: object, *names: str) -> None:

@@ -1,6 +1,6 @@
 """Configuration of the model and of its training step. Imports nothing heavy, so `--help` is instant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -8,6 +8,8 @@ System = Literal["magic", "famos", "mosaic"]
 Warp = Literal["none", "affine", "flow"]
 Adversarial = Literal["cross_entropy", "hinge", "least_squares"]
 ContentFeatures = Literal["luminance", "rgb", "edges"]
+MAGIC_ALONE = ("heads", "inducing_points", "warp_reach_px", "refine", "refiner_sees_content")
+"""Options of a generator that the baselines never read."""
 
 
 def require(ok: bool, expected: str, got: object, advice: str) -> None:
@@ -55,7 +57,7 @@ class GeneratorConfig:
         require(self.channels >= 1, "channels >= 1", self.channels, "give a positive number")
         require(1 <= self.depth <= 8, "a depth in 1..8", self.depth, "the paper uses 5")
         require(
-            self.heads >= 1 and self.channels % self.heads == 0,
+            self.system != "magic" or (self.heads >= 1 and self.channels % self.heads == 0),
             f"heads that divide the {self.channels} channels",
             self.heads,
             "change heads or channels",
@@ -69,6 +71,13 @@ class GeneratorConfig:
             f"a guided model without a warp for the system {self.system}",
             f"guided={self.guided}, warp={self.warp}",
             "only magic has those options",
+        )
+        unread = [f.name for f in fields(self) if f.name in MAGIC_ALONE and getattr(self, f.name) != f.default]
+        require(
+            self.system == "magic" or not unread,
+            f"options that {self.system} has",
+            unread,
+            f"leave them out, or start from the recipe {self.system}",
         )
         require(
             (self.system == "famos") == (self.memory_size is not None) and (self.memory_size or 1) >= 1,

@@ -133,7 +133,8 @@ def textured(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 def random_generator(depth: int, seed: int = 0, **settings) -> Generator:
     """A small generator whose norms, attention, warp and refiner all do something."""
     torch.manual_seed(seed)
-    generator = build_generator(GeneratorConfig(**{"channels": 8, "heads": 2, **settings}, depth=depth))
+    heads = {} if "system" in settings else {"heads": 2}
+    generator = build_generator(GeneratorConfig(**{"channels": 8, **heads, **settings}, depth=depth))
     for parameter in generator.parameters():
         if parameter.dim() == 1:
             parameter.data += 0.2 * torch.randn_like(parameter)

@@ -53,7 +53,10 @@ TRAIN = ("train", "demo")
         (("--name", "a/b"), "a name of letters"),
         (("--crops.min-templates", 11), "min_templates in 1..10, got 11"),
         (("--generator.warp", "flow", "--generator.system", "mosaic"), "a guided model without a warp"),
-        (("--generator.system", "famos", "--generator.memory-size", 7), "a memory_size of num_templates = 10, got 7"),
+        (
+            ("--generator.system", "famos", "--generator.memory-size", 10),
+            "options that famos has, got ['heads', 'refine', 'refiner_sees_content']",
+        ),
         (
             ("--generator.no-guided", "--generator.no-refiner-sees-content", "--crops.memory", "fixed"),
             "random memory sets for an unguided model",
@@ -64,6 +67,19 @@ TRAIN = ("train", "demo")
 )
 def test_settings_out_of_range(capsys, change, message):
     assert message in refused(capsys, *TRAIN, *change)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "message"),
+    [
+        ("famos", ("--generator.memory-size", 7), "a memory_size of num_templates = 16, got 7"),
+        ("famos", ("--crops.memory", "random"), "a fixed memory for famos"),
+        ("mosaic", ("--crops.memory", "fixed"), "no fixed memory for the mosaic"),
+        ("mosaic", ("--generator.inducing-points", 16), "options that mosaic has, got ['inducing_points']"),
+    ],
+)
+def test_what_baselines_have_not(capsys, recipe, change, message):
+    assert message in refused(capsys, "train", recipe, *change)
 
 
 def test_sources_without_pictures(capsys, ray_here, tmp_path):

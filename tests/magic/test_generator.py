@@ -151,6 +151,9 @@ def test_baselines_paint_and_are_saved_and_loaded(settings):
     [
         ({"system": "mosaic", "guided": False}, "a guided model without a warp"),
         ({"system": "famos", "memory_size": 4, "warp": "flow"}, "a guided model without a warp"),
+        ({"system": "mosaic", "refine": "blend"}, r"options that mosaic has, got \['refine'\]; leave them out"),
+        ({"system": "famos", "memory_size": 4, "heads": 2}, "options that famos has"),
+        ({"channels": 6}, "heads that divide the 6 channels, got 4"),
         ({"system": "famos"}, "a memory_size >= 1 for famos"),
         ({"memory_size": 4}, "none for the other systems"),
         ({"inducing_points": 0}, "inducing_points >= 1"),
@@ -160,6 +163,10 @@ def test_baselines_paint_and_are_saved_and_loaded(settings):
 def test_settings_that_do_not_go_together(settings, message):
     with pytest.raises(ValueError, match=message):
         GeneratorConfig(**settings)
+
+
+def test_channels_that_no_heads_divide_do_for_systems_without_heads():
+    assert random_generator(2, system="mosaic", channels=6)(*inputs(1)).image.shape == (2, 3, 32, 48)
 
 
 @pytest.mark.parametrize(("sees", "same"), [(False, True), (True, False)])
