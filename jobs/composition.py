@@ -1,5 +1,6 @@
 """What a poster shows: model, content, memory set and canvas, as asked for."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from jobs.models import Model
@@ -76,7 +77,8 @@ def choose_memory(config: PosterConfig, model: Model, style: Source) -> MemorySe
     """The memory set: drawn by the seed, but for what is kept of an earlier poster, or the model's own fixed one.
 
     Raises:
-        ValueError: if the model's memory is fixed and something else is asked for, or if there is nothing to keep.
+        ValueError: if the model's memory is fixed and something else is asked for or its pictures are others now, or if
+            there is nothing to keep.
     """
     crops = model.crops()
     if crops.memory == "fixed":
@@ -84,7 +86,7 @@ def choose_memory(config: PosterConfig, model: Model, style: Source) -> MemorySe
         changed = [name for name in names if getattr(config, name) not in (0, (), None)]
         changed += ["templates"] if config.templates not in (None, crops.num_templates) else []
         require(not changed, "the model's own memory set, which is fixed", changed, "leave them out")
-        return fixed_memory(style, crops)
+        return memory_of_training(model, style)
     templates = draw_templates(
         style,
         config.templates or crops.num_templates,
@@ -93,6 +95,28 @@ def choose_memory(config: PosterConfig, model: Model, style: Source) -> MemorySe
         rotate=crops.rotate if config.rotate is None else config.rotate,
     )
     return MemorySet.of(style, kept_templates(config, templates, style) if config.keep_from else templates)
+
+
+def memory_of_training(model: Model, style: Source) -> MemorySet:
+    """The fixed memory set, drawn from the pictures that training saw: those that are large enough for its patches.
+
+    Raises:
+        ValueError: if they are others now.
+    """
+    least = model.recipe.get("crops", {}).get("patch_px", 1)
+    numbers = [n for n, picture in enumerate(style.pictures) if min(picture.height, picture.width) >= least]
+    pictures, held = tuple(style.pictures[n] for n in numbers), tuple(style.held[n] for n in numbers)
+    seen = replace(style, pictures=pictures, held=held)
+    known = (model.recipe.get("style") or {}).get("digest", seen.digest)
+    require(
+        seen.digest == known,
+        f"the style pictures that {model.uri} was trained on, with digest {known}",
+        seen.digest,
+        "its memory is made of them: put them back as they were",
+    )
+    memory = fixed_memory(seen, model.crops())
+    templates = tuple(t._replace(picture=numbers[t.picture]) for t in memory.templates)
+    return MemorySet({numbers[n]: pixels for n, pixels in memory.pictures.items()}, templates)
 
 
 def kept_templates(config: PosterConfig, drawn: tuple[Template, ...], style: Source) -> tuple[Template, ...]:
