@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from jobs.measure_config import ScoreConfig
 from magic.config import require
+from magic.metrics import cuts, seam_ratio
 from magic.metrics import score as measure
-from magic.metrics import seam_ratio
 from magic.sheets import as_table
+from magic.tiles import Box
 from pipelines.config import SourceConfig
 from pipelines.finished import FinishedPoster
 from pipelines.images import list_pictures
@@ -101,6 +102,8 @@ def measures(subject: Subject) -> dict[str, float]:
     elif poster and "content" in poster.layers:
         content = poster.whole("content")
     row = measure(picture, styles, content)
+    if poster:
+        row |= cuts(poster.store.read("labels", Box(0, 0, *picture.shape[:2]))[0])
     if subject.tile is not None:
         row["seam_ratio"] = seam_ratio(picture, subject.tile, offset_px=subject.offset)
     return row

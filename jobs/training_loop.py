@@ -111,10 +111,10 @@ def checkpoint(state: TrainState, recipe: dict[str, Any], rank: int, batches: in
 
 
 def validate(state: TrainState, job: Job, log: RunLog) -> None:
-    """A sheet and measures of the averaged generator on crops that training never sees."""
+    """A sheet and measures of the averaged generator on fixed crops."""
     seen = look(state.average, validation_batch(job.content, job.style, job.config.crops), state.device)
     log.picture(sample_sheet(seen), f"sheets/step-{state.step:08d}.png")
-    log.metrics(measures(seen), step=state.step, time_ms=int(time.time() * 1000))
+    log.metrics(measures(seen, job.config.generator.system), step=state.step, time_ms=int(time.time() * 1000))
 
 
 def report(meter: "Meter", log: RunLog, board: Any, step: int, workers: int) -> None:

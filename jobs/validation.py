@@ -1,4 +1,4 @@
-"""How a generator does on a fixed batch that training never sees: a sheet to look at, and measures."""
+"""How a generator does on fixed crops: a sheet to look at, and measures."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from numpy import ndarray
 from torch import nn
 
 from magic.batch import Batch, from_uint8, to_uint8
+from magic.config import System
 from magic.generator import Collage
 from magic.memory import Pictures
 from magic.metrics import CELLS_PX, score
@@ -42,8 +43,10 @@ def look(generator: nn.Module, batch: Batch, device: torch.device) -> Validation
     return Validation(batch, generator(content, templates))
 
 
-def measures(seen: Validation) -> dict[str, float]:
+def measures(seen: Validation, system: System) -> dict[str, float]:
     """Measures of the outputs against their own templates and contents, averaged over the crops.
+
+    Those of a mosaic, which has no templates to be like, are measured against all style patches of the batch.
 
     For the course of one training: trainings with other templates, or fewer, have other styles to be close to.
     Nothing where crops are smaller than the largest cell that is compared.
@@ -54,7 +57,7 @@ def measures(seen: Validation) -> dict[str, float]:
     scores = []
     for row, image in enumerate(made.image):
         content = None if batch.content is None else pixels(batch.content[row])
-        styles = [pixels(template) for template in batch.templates[row]]
+        styles = [pixels(patch) for patch in (batch.style if system == "mosaic" else batch.templates[row])]
         scores.append(score(pixels(to_uint8(image)), styles, content, made.weights[row].cpu().numpy()))
     return {f"validation/{name}": float(np.mean([one[name] for one in scores])) for name in scores[0]}
 

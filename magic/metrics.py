@@ -234,6 +234,17 @@ def segments(labels: Integer[ndarray, "H W"]) -> Segments:
     return Segments(count, labels.size / count, same_right.size + same_down.size - len(starts))
 
 
+def cuts(labels: Integer[ndarray, "H W"]) -> dict[str, float]:
+    """Measures of a label map (labels from 0 on), under names that MLflow accepts: its pieces and its largest label."""
+    pieces = segments(labels)
+    return {
+        "largest_share": float(np.bincount(labels.ravel()).max() / labels.size),
+        "segments": float(pieces.count),
+        "segment_area_px": pieces.mean_area_px,
+        "segment_border_px": float(pieces.border_px),
+    }
+
+
 def mean_entropy(weights: Float[ndarray, "K H W"]) -> float:
     """Mean entropy of A over the pixels, in nats: 0 (hard cuts) to ln K (all templates everywhere)."""
     return sum(float(entr(plane.astype(np.float32)).mean(dtype=np.float64)) for plane in weights)
@@ -310,8 +321,6 @@ def score(
             measured[f"content_correlation_{cell_px}px"] = fidelity.correlation
             measured[f"content_ssim_{cell_px}px"] = fidelity.ssim
     if weights is not None:
-        pieces = segments(weights.argmax(0))
-        measured["entropy"], measured["largest_share"] = mean_entropy(weights), largest_share(weights)
-        measured["segments"], measured["segment_area_px"] = float(pieces.count), pieces.mean_area_px
-        measured["segment_border_px"] = float(pieces.border_px)
+        measured |= {"entropy": mean_entropy(weights), **cuts(weights.argmax(0))}
+        measured["largest_share"] = largest_share(weights)  # of the weights themselves
     return measured

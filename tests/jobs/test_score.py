@@ -8,6 +8,8 @@ from PIL import Image
 
 from jobs import cli
 from magic.content import Content
+from magic.metrics import cuts
+from magic.tiles import Box
 
 
 def test_pictures_are_measured_against_style_and_content(pictures, tmp_path, capsys):
@@ -37,6 +39,9 @@ def test_a_poster_knows_its_styles_its_content_and_its_tiles(make_poster, tmp_pa
         shown[name] = next(iter(json.loads((tmp_path / "scores.json").read_text()).values()))
     assert shown["plain"]["content_correlation_8px"] > 0.999
     assert shown["plain"]["style_distance"] > 0
+    labels = poster.store.read("labels", Box(0, 0, 300, 400))[0]
+    assert shown["plain"] | cuts(labels) == shown["plain"]
+    assert shown["plain"]["segments"] > 20
     assert shown["seams"]["seam_ratio"] > 1.3 * shown["plain"]["seam_ratio"]
 
 

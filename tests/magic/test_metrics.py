@@ -10,6 +10,7 @@ from magic.metrics import (
     Segments,
     colour_shift,
     content_fidelity,
+    cuts,
     laplacian_pyramid,
     largest_share,
     mean_entropy,
@@ -160,6 +161,16 @@ def test_segments_of_hand_made_labels():
     assert segments(diagonal) == Segments(4, 1.0, 4)
     assert segments(np.zeros((3, 4), np.uint8)) == Segments(1, 12.0, 0)
     assert segments(np.zeros((1, 1), int)) == Segments(1, 1.0, 0)
+
+
+def test_cuts_of_a_label_map():
+    labels = np.array([[3, 3, 0], [3, 3, 0], [3, 0, 0]], np.uint16)
+    assert cuts(labels) == {
+        "largest_share": pytest.approx(5 / 9),
+        "segments": 2.0,
+        "segment_area_px": 4.5,
+        "segment_border_px": 4.0,
+    }
 
 
 def test_entropy_and_share_from_one_template_to_all():
