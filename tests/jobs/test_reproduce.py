@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from PIL import Image
 from jobs import figures, reproduce
 from jobs.config import TrainConfig
 from jobs.local_training import train_here
-from jobs.measure_config import ReproduceConfig
+from jobs.measure_config import FigureName, ReproduceConfig
+from magic.baselines import build_generator
 from magic.config import DiscriminatorConfig, GeneratorConfig
 from magic.memory import PictureList
 from magic.metrics import content_fidelity
@@ -151,3 +153,15 @@ def test_pictures_are_measured_against_the_content_as_it_is():
     assert made.row["content_correlation_8px"] == content_fidelity(output, content, 8).correlation
     turned = reproduce.paint_content(state, TINY, given._replace(painted=given.content), 2)
     assert not np.array_equal(turned.panels[0].picture, output)
+
+
+@pytest.mark.parametrize("name", get_args(FigureName))
+def test_figures_on_a_gpu_have_networks_and_patches_of_the_papers_size(name, tmp_path):
+    plan = figures.figure(name, "gpu", tmp_path)
+    assert len(plan.runs) == {"fig2": 1, "fig7": 2, "fig8": 2, "fig9": 3}[name]
+    for run in plan.runs.values():
+        config, wide = run.generator, 1 if run.generator.system == "magic" else 2
+        assert (config.channels, config.depth, run.crops.patch_px) == (48 * wide, 5, 256)
+        assert run.discriminator == DiscriminatorConfig(depth=6 if config.guided else 7)
+        with torch.device("meta"):
+            assert build_generator(config).config == config

@@ -160,3 +160,43 @@ def test_terms_are_those_that_apply():
     assert "drift" not in generator_terms(painted, image, judged, LossConfig())
     refined = painted._replace(image=image + 0.5)
     assert generator_terms(refined, image, judged, LossConfig())["drift"].item() == pytest.approx(0.25)
+
+
+def grey(level, side=8):
+    return torch.full((1, 3, side, side), level)
+
+
+def content_term(image, collage, content, **settings):
+    weights = torch.full((1, 2, *image.shape[2:]), 0.5)
+    return generator_terms(Collage(image, collage, weights), content, logits(0), LossConfig(**settings))[
+        "content"
+    ].item()
+
+
+@pytest.mark.parametrize(("judged", "expected"), [("output", 0.25), ("collage", 1.0), ("both", 1.25)])
+def test_which_picture_has_to_resemble_the_content(judged, expected):
+    """Of an output half a unit from the content and a collage a whole one."""
+    assert content_term(grey(0.5), grey(1.0), grey(0.0), content_on=judged) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("cell_px", "expected"), [(8, 0.0), (4, 1.0)])
+def test_content_is_compared_in_cells_of_the_side_that_is_asked_for(cell_px, expected):
+    halves = grey(1.0)
+    halves[..., 4:] = -1.0
+    for image, collage, judged in ((halves, grey(0.0), "output"), (grey(0.0), halves, "collage")):
+        term = content_term(image, collage, grey(0.0), content_on=judged, content_cell_px=cell_px)
+        assert term == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("features", "expected"), [("luminance", LUMA[0] ** 2), ("rgb", 1 / 3), ("edges", 0.0)])
+def test_which_features_of_the_content_have_to_be_met(features, expected):
+    red = grey(0.0)
+    red[:, 0] = 1.0
+    assert content_term(red, grey(0.0), grey(0.0), content_features=features) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("kind", HAND)
+def test_the_generators_adversarial_term_is_the_one_that_is_asked_for(kind):
+    made = Collage(grey(0.0), grey(0.0), torch.full((1, 2, 8, 8), 0.5))
+    terms = generator_terms(made, None, logits(0.5, -3), LossConfig(adversarial=kind))
+    assert terms["adversarial"].item() == pytest.approx(HAND[kind][1])

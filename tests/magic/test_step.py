@@ -5,6 +5,7 @@ import torch
 from magic.batch import Batch, from_uint8, to_uint8
 from magic.checkpoint import CONFIG, WEIGHTS, Packed, load_state, save_state, unpack_generator
 from magic.config import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+from magic.losses import discriminator_loss, gradient_penalty
 from magic.step import new_state, train_step
 from tests.conftest import textured
 
@@ -158,3 +159,18 @@ def test_levels_survive_the_way_to_the_model_and_back():
     levels = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(to_uint8(from_uint8(levels)), levels)
     assert to_uint8(torch.tensor([-1.5, 1.5])).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 8 * 0.5), (1, 0.0), (8, 8 * 0.5)])
+def test_r1_is_a_part_of_the_discriminators_gradient_in_every_eighth_step(step, weight):
+    state, by_hand = fresh(LossConfig(r1=0.5)), fresh(LossConfig(r1=0.5))
+    state.step = step
+    train_step(state, batch(0))
+    templates, style, content = batch(0).normalised()
+    judge = by_hand.discriminator
+    made = by_hand.generator(content, templates).image.detach()
+    real, fake = judge(torch.cat([style, made])).split(2)
+    loss = discriminator_loss(real, fake, "cross_entropy") + weight * gradient_penalty(judge, style)
+    loss.backward()
+    for got, expected in zip(state.discriminator.parameters(), judge.parameters(), strict=True):
+        assert torch.allclose(got.grad, expected.grad, rtol=1e-4, atol=1e-6)
