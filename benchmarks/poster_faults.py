@@ -3,7 +3,8 @@
     python benchmarks/poster_faults.py [POINTS]
 
 Paints a poster undisturbed, and then again and again under faults until there were POINTS of them (default 27): a
-worker killed, the whole job killed, the disk filled. Whenever a poster is finished, every file of it is compared with
+worker killed, the whole job killed, the disk filled, at any time from its first worker to its end, files and viewer
+and all. Whenever a poster is finished, every file of it is compared with
 the undisturbed one's. A full disk needs a small file system of its own and so the right to mount one. Writes
 benchmarks/results/poster_faults.md.
 """
@@ -39,7 +40,7 @@ class Job:
     def __init__(self, model: Path, out: Path) -> None:
         command = ["poster", "--model", model, "--content", DEMO / "content" / "astronaut.jpg", "--out", out]
         command += ["--style", DEMO / "style", "--width", WIDTH_PX, "--templates", 4, "--tile", TILE_PX]
-        command += ["--keep", "True", "--workers", 2, "--formats", "png", "tiff"]
+        command += ["--keep", "True", "--workers", 2, "--formats", "png", "tiff", "viewer"]
         args = [sys.executable, "-m", "jobs.cli", *map(str, command)]
         self.process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -121,8 +122,8 @@ def torment(points: int, model: Path, disk: Path) -> tuple[Counter, int, int]:
             try:
                 job.process.wait(random.uniform(0, seconds))
             except subprocess.TimeoutExpired:
-                if struck.total() < points and job.workers():
-                    fault = FAULTS[struck.total() % len(FAULTS)]
+                fault = FAULTS[struck.total() % len(FAULTS)]
+                if struck.total() < points and (job.workers() or fault != "a worker killed"):
                     strike(fault, job, disk)
                     struck[fault] += 1
                     print(f"{struck.total():3d} {fault}: {len(list(out.rglob('*')))} files so far", flush=True)

@@ -144,7 +144,7 @@ def report(rows: dict[str, dict[str, float]]) -> None:
     lines += [f"| {name} | {' | '.join(f'{rows[side].get(name, 0):.4g}' for side in columns)} |" for name in names]
     table = "\n".join(lines)
     text = (
-        "# Posters of growing area\n\n`python benchmarks/poster_sizes.py` on "
+        f"# Posters of growing area\n\n`python benchmarks/poster_sizes.py {' '.join(columns)}` on "
         f"{machine('ray', 'zarr')}\n\nSquares by a generator of 4 channels and depth 2, K = 4, on two workers that may "
         f"use {MEMORY_GB} GB each for tiles. Memory is what each process has to itself at its peak, the object store "
         "(0.2 GB here) left out; an export holds a band of 512 rows, whatever the height. Above 50,000 px by a single "
