@@ -4,8 +4,9 @@ from cluster.ray_session import count_cpus, ray_session
 from jobs.poster_config import ExportConfig
 from magic.config import require
 from pipelines.deepzoom import export_deepzoom
-from pipelines.export import ExportOptions, check_format, export_file
+from pipelines.export import ExportOptions, check_format, expected_bytes, export_file
 from pipelines.finished import FinishedPoster
+from pipelines.plan import require_room
 
 DEEPZOOM = "/"
 """Ending of what is a folder of tiles with a viewer."""
@@ -29,14 +30,16 @@ def export(config: ExportConfig) -> list[str]:
     files = [url for url in config.to if not url.endswith(DEEPZOOM)]
     folders = [url for url in config.to if url.endswith(DEEPZOOM)]
     check(config, poster, options, files)
-    for url in files:
-        size_bytes = export_file(poster, config.layer, url, options)
-        print(f"wrote {url} ({size_bytes / 1e6:,.1f} MB)")
-    if folders:
+    if poster.is_preview:
+        print("PREVIEW: its statistics are approximate, and so are the colours of what is written")
+    if folders:  # first: one that belongs to something else is found before any file is written
         with ray_session(config.cluster):
             num_workers = config.workers or count_cpus()
             for url in folders:
                 print(f"wrote {export_deepzoom(poster, url, num_workers=num_workers, quality=config.quality)}")
+    for url in files:
+        size_bytes = export_file(poster, config.layer, url, options)
+        print(f"wrote {url} ({size_bytes / 1e6:,.1f} MB)")
     return [*files, *folders]
 
 
@@ -44,11 +47,14 @@ def check(config: ExportConfig, poster: FinishedPoster, options: ExportOptions, 
     """Find what would fail before anything is written.
 
     Raises:
-        ValueError: for an unknown layer or format, a poster too large for a format, or an impossible resolution.
+        ValueError: for an unknown layer or format, a poster too large for a format, an impossible resolution, or a
+            disk without room for a file.
     """
     height, width = poster.store.size()
     layers = ", ".join(poster.layers)
     require(config.layer in poster.layers, f"a layer of {layers}", config.layer, "name one of them")
     options.dots_per_inch(width)
     for url in files:
-        check_format(url, height, width)
+        kind = check_format(url, height, width)
+        packed = kind == "tiff" and options.tiff_compression == "jpeg"
+        require_room(url, 0, {url: expected_bytes("jpeg" if packed else kind, height, width)})

@@ -1,12 +1,10 @@
 """`magic poster`: a registered model -> a plan -> tiles on many workers -> pictures and a viewer."""
 
-import hashlib
 import importlib.metadata
 import logging
 from dataclasses import asdict, replace
 from typing import Any
 
-import torch
 from PIL import Image
 
 from cluster.code_version import code_version
@@ -14,24 +12,34 @@ from cluster.ray_session import count_cpus, count_gpus, ray_session, require_cpu
 from jobs.composition import Composition, compose, same_pictures
 from jobs.models import Model, find_model
 from jobs.poster_config import PosterConfig
-from magic.both_ways import Statistics
+from magic.both_ways import Statistics, region_boxes
 from magic.config import require
-from magic.render import TileRenderer, plan_grid
+from magic.render import plan_grid
 from magic.sheets import Panel, sheet
 from magic.tiles import Box
 from pipelines import attribution
 from pipelines.deepzoom import export_deepzoom
 from pipelines.export import ExportOptions, check_format, expected_bytes, export_file
-from pipelines.finished import PAINTED, FinishedPoster
-from pipelines.objects import JOB, MANIFEST, absolute, claim, join, read_json, write_json, write_object
-from pipelines.plan import TILES_PX, Plan, Planner, gigabytes, plan_lines, require_room, stored_bytes
+from pipelines.finished import PAINTED, FinishedPoster, digest_of
+from pipelines.objects import JOB, MANIFEST, absolute, claim, exists, join, read_json, write_json, write_object
+from pipelines.plan import (
+    TILES_PX,
+    Plan,
+    Planner,
+    area,
+    gigabytes,
+    plan_lines,
+    require_a_tile,
+    require_room,
+    stored_bytes,
+)
 from pipelines.png import encode_png
 from pipelines.poster import PosterStore
 from pipelines.probe import Probe, probe, workers_on_a_gpu
 from pipelines.pyramid import halve
 from pipelines.sources import Source, survey
 from pipelines.tiles import PosterTask, paint
-from pipelines.verify import check_regions
+from pipelines.verify import check_on_a_worker
 
 log = logging.getLogger(__name__)
 SHEET_PANEL_PX = 480
@@ -40,6 +48,8 @@ ENDINGS = {"png": ".png", "tiff": ".tif", "jpeg": ".jpg"}
 CHECKED_REGIONS, REGION_PX = 2, 128
 """Painted again at the end, for the manifest's measured error."""
 VIEWER_QUALITY = 88
+FILES = "files.json"
+"""How each of the folder's files was written."""
 LIBRARIES = ("torch", "ray", "zarr", "numpy")
 
 
@@ -62,6 +72,7 @@ def poster(config: PosterConfig) -> str | None:
         gpus_per_worker = config.gpu_share if gpus else 0.0
         num_workers = config.workers or default_workers(config, gpus)
         task = begin(config, made, model)
+        require_a_start(config, made, task)
         frozen = frozen_statistics(config, made, task, style) if config.statistics else None
         seen = probe(task, num_workers, gpus_per_worker)
         plan = make_plan(config, made, task, seen, num_workers)
@@ -74,7 +85,10 @@ def poster(config: PosterConfig) -> str | None:
         claim(task.store.url, job, "the poster's folder (--out)")
         task.store.create(task.layers)
         statistics = paint(task, frozen, num_workers=num_workers, gpus_per_worker=gpus_per_worker)
-        return deliver(config, made, task, {**job, "style": style.describe()}, statistics)
+        finished = FinishedPoster(task.store.url, describe_poster(job, task, style, statistics))
+        halve(task.store, task.store.layers, num_workers=config.workers or count_cpus())
+        measured = measure_error(config, made, finished, task, seen, gpus_per_worker)
+        return deliver(config, finished, measured)
 
 
 def default_workers(config: PosterConfig, gpus: int) -> int:
@@ -85,7 +99,8 @@ def default_workers(config: PosterConfig, gpus: int) -> int:
 def begin(config: PosterConfig, made: Composition, model: Model) -> PosterTask:
     """The task before it is planned: its tiles are the smallest there are."""
     generator, canvas = made.generator, made.scene.canvas
-    require(config.top <= len(made.scene.memory.templates), "top <= K", config.top, "lower --top")
+    planes = 1 if generator.config.system == "mosaic" else len(made.scene.memory.templates)
+    require(config.top <= planes, f"top <= {planes}, as many as the model weighs", config.top, "lower --top")
     grid = plan_grid(generator, canvas, generator.config.multiple)
     return PosterTask(
         generator=model.packed,
@@ -97,6 +112,15 @@ def begin(config: PosterConfig, made: Composition, model: Model) -> PosterTask:
         precision=config.precision,
         statistics=config.mode if config.mode in ("preview", "frozen") else "exact",
     )
+
+
+def require_a_start(config: PosterConfig, made: Composition, task: PosterTask) -> None:
+    """Refuse what cannot end well whatever a worker's probe may say."""
+    require_room(task.store.url, 0, export_sizes(config, made))
+    canvas = made.scene.canvas
+    smallest = max(canvas.height, canvas.width) if config.mode == "whole" else config.tile or TILES_PX[0]
+    if config.memory_gb:
+        require_a_tile(made.generator, made.scene, config.precision, smallest, int(config.memory_gb * 1e9))
 
 
 def make_plan(config: PosterConfig, made: Composition, task: PosterTask, seen: Probe, num_workers: int) -> Plan:
@@ -175,6 +199,8 @@ def describe_job(
     return {
         "kind": "poster",
         **made.identity,
+        "system": made.generator.config.system,
+        "warp": made.generator.config.warp,
         "plan": {"tile": task.grid.core_px, "keep": task.keep},
         "statistics": task.statistics,
         "frozen": None if frozen is None else digest_of(frozen),
@@ -192,6 +218,7 @@ def frozen_statistics(config: PosterConfig, made: Composition, task: PosterTask,
     """
     assert config.statistics is not None
     other = FinishedPoster.at(config.statistics)
+    require(not other.is_preview, "statistics of an exact poster", f"the preview {other.url}", "render it exactly")
     require(
         other.manifest["model"]["digest"] == made.identity["model"]["digest"],
         "statistics of a poster by the same model",
@@ -204,56 +231,91 @@ def frozen_statistics(config: PosterConfig, made: Composition, task: PosterTask,
         f"others in {config.statistics}",
         "give its --style, --seed and --templates",
     )
+    same = other.manifest["precision"] == config.precision
+    require(same, f"statistics in {config.precision}", other.manifest["precision"], "give its --precision")
     return other.statistics(task.sweeps)
 
 
-def deliver(
-    config: PosterConfig, made: Composition, task: PosterTask, job: dict[str, Any], statistics: Statistics
-) -> str:
-    """Halvings, attribution, files and, last of all, the manifest that says that all is there."""
-    store, num_workers = task.store, config.workers or count_cpus()
-    store.tidy()
-    halve(store, task.store.layers, num_workers=num_workers)
-    renderer = TileRenderer(made.generator, made.scene, torch.device("cpu"), config.precision)
-    manifest = {
+def describe_poster(job: dict[str, Any], task: PosterTask, style: Source, statistics: Statistics) -> dict[str, Any]:
+    """What a finished poster's manifest says of it."""
+    return {
         **job,
+        "style": style.describe(),
         "tile": task.grid.core_px,
         "canvas": asdict(task.scene.canvas),
         "statistics_digest": digest_of(statistics),
         "versions": {"magic": code_version(), **{name: importlib.metadata.version(name) for name in LIBRARIES}},
     }
-    finished = FinishedPoster(store.url, manifest)
-    measured = check_regions(finished, renderer, statistics, CHECKED_REGIONS, REGION_PX, seed=0)
-    manifest["measured_error"] = {"regions": CHECKED_REGIONS, **measured._asdict()}
-    shares = attribution.attribute(finished, num_workers=num_workers)
-    attribution.write(shares, store.url)
-    for share in attribution.above(shares, config.max_share) if config.max_share else ():
-        log.warning("%s covers %.1f %% of the poster", share.url, 100 * share.share)
-    for name, layer in files_of(config).items():
-        export_file(finished, layer, join(store.url, name), ExportOptions(width_cm=config.width_cm))
+
+
+def measure_error(
+    config: PosterConfig,
+    made: Composition,
+    finished: FinishedPoster,
+    task: PosterTask,
+    seen: Probe,
+    gpus_per_worker: float,
+) -> dict[str, Any] | None:
+    """How far regions are from what is painted there anew; None of a preview, whose statistics are not the poster's,
+    and where a region with all that it depends on would take more memory than a worker has.
+    """
+    memory = config.memory_gb * 1e9 if config.memory_gb else seen.memory_bytes
+    region = Box(0, 0, REGION_PX, REGION_PX).shifted(task.scene.canvas.bleed_before, task.scene.canvas.bleed_before)
+    *_, read = region_boxes(made.generator, task.scene.canvas.box, region)
+    if finished.is_preview or area(read) * seen.peak_bytes > memory:
+        return None
+    error = check_on_a_worker(finished, task, CHECKED_REGIONS, REGION_PX, gpus_per_worker=gpus_per_worker)
+    return {"regions": CHECKED_REGIONS, **error._asdict()}
+
+
+def deliver(config: PosterConfig, finished: FinishedPoster, measured_error: dict[str, Any] | None) -> str:
+    """Attribution, files and, last of all, the manifest that says that all is there. What is there is left alone."""
+    num_workers = config.workers or count_cpus()
+    attribute(config, finished, num_workers)
+    export_files(config, finished)
     if "viewer" in config.formats:
-        export_deepzoom(finished, join(store.url, "viewer"), num_workers=num_workers, quality=VIEWER_QUALITY)
+        export_deepzoom(finished, join(finished.url, "viewer"), num_workers=num_workers, quality=VIEWER_QUALITY)
     if config.sheet:
-        write_object(join(store.url, "sheet.png"), encode_png(make_sheet(finished)))
-    manifest["files"] = sorted(files_of(config))
-    write_json(join(store.url, MANIFEST), manifest)
-    print(f"wrote {', '.join(export_sizes(config, made)) or 'the store'} in {store.url}")
-    return store.url
+        write_object(join(finished.url, "sheet.png"), encode_png(make_sheet(finished)))
+    finished.store.tidy()
+    remarks = {"measured_error": measured_error, "files": sorted(files_of(config))}
+    write_json(join(finished.url, MANIFEST), finished.manifest | remarks)
+    names = [*files_of(config), *(["viewer/"] if "viewer" in config.formats else [])]
+    print(f"wrote {', '.join(names) or 'the store'} in {finished.url}")
+    return finished.url
 
 
-def digest_of(statistics: Statistics) -> str:
-    """One digest of all norms' statistics."""
-    digest = hashlib.sha256()
-    for moments in (m for net in statistics.values() for m in net):
-        digest.update(moments.mean.tobytes() + moments.m2.tobytes())
-    return digest.hexdigest()
+def attribute(config: PosterConfig, finished: FinishedPoster, num_workers: int) -> None:
+    """Whose pictures the poster shows, if it shows any; and a warning for each that has too large a share."""
+    if not finished.copies:
+        return
+    pictures = attribution.written(finished.url)
+    if pictures is None:
+        shares = attribution.attribute(finished, num_workers=num_workers)
+        attribution.write(shares, finished.url)
+        pictures = shares.largest_first
+    for share in attribution.above(pictures, config.max_share) if config.max_share else ():
+        log.warning("%s covers %.1f %% of the poster", share.url, 100 * share.share)
+
+
+def export_files(config: PosterConfig, finished: FinishedPoster) -> None:
+    """Write the files that are not there yet, or were written in another way."""
+    note = join(finished.url, FILES)
+    written = read_json(note) or {}
+    for name, layer in files_of(config).items():
+        how = {"layer": layer, "width_cm": config.width_cm}
+        if written.get(name) != how or not exists(join(finished.url, name)):
+            export_file(finished, layer, join(finished.url, name), ExportOptions(width_cm=config.width_cm))
+            written[name] = how
+            write_json(note, written)
 
 
 def make_sheet(poster: FinishedPoster) -> Image.Image:
     """Content, poster, collage and labels over the templates, by number and colour, and the style pictures."""
     store, memory, colours = poster.store, poster.scene().memory, poster.colours
     level = next((n for n in range(store.num_levels) if max(store.size(n)) <= 2 * SHEET_PANEL_PX), store.num_levels - 1)
-    titles = {"content": "content, as it was painted", "output": "poster", "labels": "which template is where"}
+    painted = "preview, approximate" if poster.is_preview else "poster"
+    titles = {"content": "content, as it was painted", "output": painted, "labels": "which template is where"}
     shown = [name for name in ("content", *PAINTED) if name in poster.layers]
     top = [Panel(titles.get(name, name), poster.whole(name, level)) for name in shown]
     corner = Box(0, 0, SHEET_PANEL_PX, SHEET_PANEL_PX)

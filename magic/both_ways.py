@@ -8,7 +8,7 @@ from jaxtyping import Float32, Integer
 from numpy import ndarray
 from torch import Tensor
 
-from magic.generator import Collage, Net
+from magic.generator import Collage, Generator, Net
 from magic.norm import Moments, Pass
 from magic.render import TileRenderer, sweep_grid
 from magic.tiles import Box, Halo, Tile, TileGrid
@@ -99,21 +99,25 @@ def by_tiles(renderer: TileRenderer, grid: TileGrid, *, keep: Container[int] = (
 
 def region(renderer: TileRenderer, box: Box, statistics: Statistics) -> Shown:
     """Any box of the canvas, from statistics of all of it and no more pixels than it depends on."""
-    generator, canvas = renderer.generator, renderer.scene.canvas.box
-    multiple = generator.config.multiple
-    core = _around(box, Halo(0, 0).aligned(multiple), multiple, canvas)
-    halos = {net: getattr(generator, net).halo.aligned(multiple) for net in generator.nets}
-    seen = _around(core, halos["refiner"], multiple, canvas) if "refiner" in halos else core
-    read = _around(seen, halos["mixing"], multiple, canvas)
+    core, seen, read = region_boxes(renderer.generator, renderer.scene.canvas.box, box)
     made = renderer.mix(renderer.start("mixing", read), Tile(0, 0, read, seen), statistics["mixing"])
     collage, labels = _collage(made)
     output = _array(made.image[0])
-    if "refiner" in halos:
+    if "refiner" in renderer.generator.nets:
         begun = renderer.start("refiner", seen, collage)
         output = _array(renderer.refine(begun, Tile(0, 0, seen, core), statistics["refiner"], collage))
     inner = core.within(seen)
     shown = Shown(output, collage[(..., *inner.slices)], labels[inner.slices])
     return shown.part(box.within(core))
+
+
+def region_boxes(generator: Generator, canvas: Box, box: Box) -> tuple[Box, Box, Box]:
+    """What has to be read for a box of the canvas: it to whole multiples, what its refiner sees, and all of it."""
+    multiple = generator.config.multiple
+    core = _around(box, Halo(0, 0), multiple, canvas)
+    halos = {net: getattr(generator, net).halo.aligned(multiple) for net in generator.nets}
+    seen = _around(core, halos["refiner"], multiple, canvas) if "refiner" in halos else core
+    return core, seen, _around(seen, halos["mixing"], multiple, canvas)
 
 
 def _around(box: Box, halo: Halo, multiple: int, canvas: Box) -> Box:

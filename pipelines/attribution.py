@@ -21,7 +21,7 @@ from magic.config import require
 from magic.memory import Template
 from magic.tiles import Box
 from pipelines.finished import FinishedPoster
-from pipelines.objects import join, write_object
+from pipelines.objects import exists, join, read_object, write_object
 from pipelines.pool import Hands
 
 TEMPLATES, PICTURES, TABLE = "attribution.parquet", "attribution-pictures.parquet", "attribution.md"
@@ -72,11 +72,13 @@ class Attribution:
 
     templates: tuple[TemplateShare, ...]
     pictures: tuple[PictureShare, ...]
+    warped: bool = False
+    """Whether the model moves its pieces before it blends them, so that crops tell about where they are from."""
 
     @property
     def largest_first(self) -> list[PictureShare]:
         """The pictures by what they supplied."""
-        return sorted(self.pictures, key=lambda picture: (-picture.pixels, picture.number))
+        return sorted(self.pictures, key=_largest_first)
 
 
 def attribute(poster: FinishedPoster, *, num_workers: int) -> Attribution:
@@ -127,9 +129,22 @@ def write(attribution: Attribution, url: str) -> tuple[str, ...]:
     return TEMPLATES, PICTURES, TABLE
 
 
-def above(attribution: Attribution, max_share: float) -> list[PictureShare]:
-    """Style pictures that supplied more than that share of the poster's area (0 to 1), the largest first."""
-    return [picture for picture in attribution.largest_first if picture.share > max_share]
+def written(url: str) -> list[PictureShare] | None:
+    """What a folder's attribution says of the style pictures, the largest first; None where it is not all there."""
+    data = read_object(join(url, PICTURES))
+    if data is None or not exists(join(url, TABLE)):  # the page is written last
+        return None
+    rows = pq.read_table(io.BytesIO(data)).to_pylist()
+    return sorted((PictureShare(row.pop("picture"), **row) for row in rows), key=_largest_first)
+
+
+def above(pictures: Iterable[PictureShare], max_share: float) -> list[PictureShare]:
+    """Those of the style pictures that supplied more than that share of the poster's area (0 to 1)."""
+    return [picture for picture in pictures if picture.share > max_share]
+
+
+def _largest_first(picture: PictureShare) -> tuple[int, int]:
+    return -picture.pixels, picture.number
 
 
 def _attribution(poster: FinishedPoster, pixels: Int64[ndarray, " K"], shown: dict[int, Box]) -> Attribution:
@@ -143,7 +158,7 @@ def _attribution(poster: FinishedPoster, pixels: Int64[ndarray, " K"], shown: di
         TemplateShare(k, template, int(pixels[k]), int(pixels[k]) / area, shown.get(k))
         for k, template in enumerate(templates)
     )
-    return Attribution(shares, tuple(pictures))
+    return Attribution(shares, tuple(pictures), poster.manifest["warp"] != "none")
 
 
 def _around(one: Box, other: Box) -> Box:
@@ -183,6 +198,11 @@ def _page(attribution: Attribution) -> str:
     lines += ["", "## Templates", ""]
     lines += ["A crop: the row and column of the mirrored picture that lies at the poster's upper left corner, after"]
     lines += ["quarter turns to the left and a flip. Shown: rows and columns of the poster around all its pixels.", ""]
+    if attribution.warped:
+        lines[-1:] = [
+            "This model moves its pieces a little before it blends them: crops are where they come from, about.",
+            "",
+        ]
     heads = ["template", "share of area", "pixels", "picture", "row", "column", "turns", "flip", "shown"]
     lines += _table(heads, [_template_row(attribution, share) for share in attribution.templates])
     return "\n".join(lines) + "\n"

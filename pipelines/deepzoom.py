@@ -227,6 +227,9 @@ class _Export:
                 }
                 for number, info in sources.items()
             },
+            "preview": poster.is_preview,
+            "copies": poster.copies,
+            "warped": manifest["warp"] != "none",
             "resized": manifest["style"]["scale"] != 1 or manifest["style"]["square_px"] is not None,
             "model": manifest["model"] | {"uri": _model_name(manifest["model"]["uri"])},
         }

@@ -9,6 +9,7 @@ The poster is read in bands of rows, so that memory grows with its width and not
 All files carry the sRGB profile and the resolution in dots per inch, and nothing that changes from run to run.
 """
 
+import glob
 import os
 import tempfile
 import uuid
@@ -31,6 +32,7 @@ from tqdm import tqdm
 from magic.config import require
 from magic.tiles import Box, round_up
 from pipelines.finished import FinishedPoster
+from pipelines.objects import PARTIAL
 from pipelines.png import DPI, MM_PER_INCH, png_parts, srgb_profile
 
 Format = Literal["png", "tiff", "jpeg"]
@@ -279,8 +281,10 @@ def _replacing(url: str) -> Iterator[Path]:
     """A local file to write, which takes the name's place when the block ends well and vanishes otherwise."""
     fs, target = url_to_fs(url)
     if "file" in fs.protocol:
-        unfinished = Path(f"{target}.{uuid.uuid4().hex}.partial")
+        unfinished = Path(f"{target}.{uuid.uuid4().hex}{PARTIAL}")
         unfinished.parent.mkdir(parents=True, exist_ok=True)
+        for killed in unfinished.parent.glob(f"{glob.escape(Path(target).name)}.*{PARTIAL}"):
+            killed.unlink(missing_ok=True)
         try:
             yield unfinished
             unfinished.replace(target)

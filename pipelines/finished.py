@@ -1,5 +1,6 @@
 """A finished poster, as its folder tells of it: what exports, the viewer and every measure are made from."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from magic.both_ways import Statistics
+from magic.config import require
 from magic.content import Content
 from magic.generator import Net
 from magic.memory import MemorySet, Template
@@ -67,6 +69,16 @@ class FinishedPoster:
         return PosterStore(self.url, grid, canvas, self.manifest["top"])
 
     @property
+    def is_preview(self) -> bool:
+        """Whether its statistics are from a few tiles only: its colours are about right."""
+        return self.manifest["statistics"] == "preview"  # type: ignore[no-any-return]
+
+    @property
+    def copies(self) -> bool:
+        """Whether it is made of pieces of its style pictures. A mosaic is painted; its network never sees them."""
+        return self.manifest["system"] != "mosaic"  # type: ignore[no-any-return]
+
+    @property
     def decided_by(self) -> dict[str, Any]:
         """All that its pixels depend on."""
         return {name: value for name, value in self.manifest.items() if name not in REMARKS}
@@ -105,7 +117,7 @@ class FinishedPoster:
         """The statistics that it was painted with: of each network, so many.
 
         Raises:
-            ValueError: if any of them is missing.
+            ValueError: if any of them is missing, or they are others than those it was painted with.
         """
         found: Statistics = {}
         for net, number in sweeps.items():
@@ -116,6 +128,12 @@ class FinishedPoster:
                     f"expected {number} statistics of the {net} network in {self.url}, got {len(found[net])}; "
                     "run the poster's command again"
                 )
+        require(
+            digest_of(found) == self.manifest["statistics_digest"],
+            f"the statistics that {self.url} was painted with",
+            "others",
+            "put its statistics/ back, or paint it anew into another folder",
+        )
         return found
 
     def scene(self) -> Scene:
@@ -158,6 +176,14 @@ class FinishedPoster:
     def __getstate__(self) -> dict[str, Any]:
         """Without pixels and open stores: each process reads its own."""
         return {"url": self.url, "manifest": self.manifest}
+
+
+def digest_of(statistics: Statistics) -> str:
+    """One digest of all norms' statistics."""
+    digest = hashlib.sha256()
+    for moments in (m for net in statistics.values() for m in net):
+        digest.update(moments.mean.tobytes() + moments.m2.tobytes())
+    return digest.hexdigest()
 
 
 def _same(url: str, digest: str, expected: str) -> None:

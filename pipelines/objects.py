@@ -12,6 +12,8 @@ JOB = "job.json"
 """What a folder belongs to."""
 MANIFEST = "manifest.json"
 """What a finished folder was made from."""
+PARTIAL = ".partial"
+"""Ending of what is half written; a killed process may leave some, and they mean nothing."""
 
 
 def join(url: str, *parts: str) -> str:
@@ -44,7 +46,7 @@ def write_object(url: str, data: bytes) -> None:
         kind = mimetypes.guess_type(url)[0] if "s3" in fs.protocol else None  # a browser asks the bucket for it
         fs.pipe_file(path, data, **({"ContentType": kind} if kind else {}))
         return
-    unfinished = Path(f"{path}.{uuid.uuid4().hex}.partial")
+    unfinished = Path(f"{path}.{uuid.uuid4().hex}{PARTIAL}")
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     try:
         unfinished.write_bytes(data)
@@ -101,7 +103,9 @@ def claim(url: str, job: dict[str, Any], what: str) -> None:
 
 def _is_new(url: str) -> bool:
     fs, path = url_to_fs(url)
-    return not fs.exists(path) or (fs.isdir(path) and not fs.ls(path))
+    if not fs.exists(path):
+        return True
+    return fs.isdir(path) and all(name.endswith(PARTIAL) for name in fs.ls(path, detail=False))
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fsspec.core import url_to_fs
 
-from magic.config import require
+from magic.config import Precision, require
 from magic.cost import Cost, bytes_kept
 from magic.generator import Generator, Net
 from magic.render import Scene, plan_grid, sweep_grid
@@ -26,6 +26,7 @@ PYRAMID = 4 / 3
 MARGIN = 1.2
 """What one place of the poster says of all of it."""
 UNLIMITED = 1 << 62
+SMALLER = "take fewer workers or templates, a smaller --tile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Planner:
             raise ValueError(
                 f"expected {'one pass over the canvas' if whole else 'a tile'} to fit into a worker's memory of "
                 f"{gigabytes(self.memory_bytes)}, got {gigabytes(least.held_bytes)} for {read.width} x {read.height} "
-                f"px; {'leave out --mode whole' if whole else 'take fewer workers or templates'}, or raise --memory-gb"
+                f"px; {'leave out --mode whole' if whole else SMALLER}, or raise --memory-gb"
             )
         return min(fitting, key=lambda plan: plan.seconds)
 
@@ -138,6 +139,29 @@ class Planner:
         return sum(cost.flops(net, box.height, box.width, n) for n, box in enumerate(boxes)) * measured, whole
 
 
+def require_a_tile(generator: Generator, scene: Scene, precision: Precision, core_px: int, memory_bytes: int) -> None:
+    """Refuse, before any worker is asked for, a memory that not even holds a tile between two of its norms.
+
+    Args:
+        generator: of the poster.
+        scene: its canvas and templates.
+        precision: of the arithmetic.
+        core_px: side of the smallest tile that may be chosen.
+        memory_bytes: that a worker may use.
+
+    Raises:
+        ValueError: if it is too little; more than that is known only when a worker has tried.
+    """
+    read, k = plan_grid(generator, scene.canvas, core_px)[0].read, len(scene.memory.templates)
+    least = max(bytes_kept(generator.config, net, k, area(read), precision) for net in generator.nets)
+    require(
+        least <= memory_bytes,
+        f"{gigabytes(least)} or more of memory for a tile of {read.width} x {read.height} px as it is read",
+        gigabytes(memory_bytes),
+        f"{SMALLER} or another --mode, or raise --memory-gb",
+    )
+
+
 def plan_lines(task: PosterTask, plan: Plan, probe: Probe, num_workers: int) -> list[str]:
     """A plan, for people."""
     canvas, grid, read = task.scene.canvas, plan.grid, plan.grid[0].read
@@ -160,7 +184,7 @@ def plan_lines(task: PosterTask, plan: Plan, probe: Probe, num_workers: int) -> 
         f"about {duration(plan.seconds)}",
         f"  memory   {gigabytes(plan.held_bytes)} of each worker at most",
         f"  store    about {gigabytes(kept)}, and {gigabytes(stored.get(UNREFINED, 0))} until the refiner is done; "
-        f"{gigabytes(again)} read again for each of its passes",
+        f"{gigabytes(again)} read again for each of its passes{' that is not kept' * plan.keep}",
     ]
 
 

@@ -34,7 +34,7 @@ from zarr.codecs import ZstdCodec
 from magic.generator import Net
 from magic.norm import Moments
 from magic.tiles import Box, Canvas, Halo, TileGrid
-from pipelines.objects import join, read_object, write_object
+from pipelines.objects import PARTIAL, join, read_object, write_object
 
 CHUNK_PX, BLOCK_PX = 512, 2048
 """Side of what is read in one piece, and of what is written in one piece to a halving."""
@@ -138,7 +138,7 @@ class PosterStore:
         """Remove what killed processes left half written. On object storage nothing ever is."""
         fs, path = url_to_fs(self.url)
         if "file" in fs.protocol:
-            for unfinished in Path(path).rglob("*.partial"):
+            for unfinished in Path(path).rglob(f"*{PARTIAL}"):
                 unfinished.unlink(missing_ok=True)
 
     def load_statistics(self, net: Net, number: int) -> Coverage:

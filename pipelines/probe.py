@@ -130,7 +130,14 @@ def _most_together(device: torch.device, threads: int, gpus_per_worker: float) -
     """How many workers share a GPU, or this machine's memory, at most."""
     if device.type == "cuda":
         return workers_on_a_gpu(gpus_per_worker)
-    return max((os.cpu_count() or 1) // threads, 1)
+    return max(int(_granted("CPU", os.cpu_count() or 1)) // threads, 1)
+
+
+def _granted(resource: str, otherwise: float) -> float:
+    """How much of a resource Ray gives out on this machine, and what to think where it does not say."""
+    here = ray.get_runtime_context().get_node_id()
+    nodes = [node["Resources"] for node in ray.nodes() if node["NodeID"] == here]
+    return float(nodes[0].get(resource, otherwise)) if nodes else otherwise
 
 
 def workers_on_a_gpu(gpus_per_worker: float) -> int:
@@ -142,9 +149,7 @@ def _free_bytes(device: torch.device, sharers: int) -> int:
     """Memory that each of so many workers on this GPU, or on this machine, may use."""
     if device.type == "cuda":
         return int(USED_SHARE * torch.cuda.mem_get_info(device)[0] / sharers)
-    here = ray.get_runtime_context().get_node_id()
-    granted = [node["Resources"].get("memory", np.inf) for node in ray.nodes() if node["NodeID"] == here]
-    return int(min(USED_SHARE * psutil.virtual_memory().available, *granted, np.inf) / sharers)
+    return int(min(USED_SHARE * psutil.virtual_memory().available, _granted("memory", np.inf)) / sharers)
 
 
 def _peak_of_memory(device: torch.device) -> Callable[[], int]:

@@ -3,17 +3,22 @@
 from typing import NamedTuple
 
 import numpy as np
+import ray
 import torch
 
 from magic.batch import to_uint8
 from magic.both_ways import Shown, Statistics, region
+from magic.checkpoint import unpack_generator
 from magic.render import TileRenderer
 from magic.tiles import Box
 from pipelines.finished import FinishedPoster
+from pipelines.tiles import PosterTask
 
 
 class StoreError(NamedTuple):
-    """How far a store is from what was painted anew, in 8-bit levels: both are rounded to whole ones."""
+    """How far a store is from what was painted anew, in 8-bit levels: both are rounded to whole ones. Of output and
+    collage, whichever is farther.
+    """
 
     mean: float
     maximum: int
@@ -30,10 +35,13 @@ class StoreError(NamedTuple):
 
 def compare(poster: FinishedPoster, box: Box, shown: Shown) -> StoreError:
     """The store's pixels in a box of the poster, against what was painted there anew."""
-    stored = poster.store.read("output", box).astype(int)
-    error = np.abs(stored - to_uint8(torch.from_numpy(shown.output)).numpy())
+    errors = [
+        np.abs(poster.store.read(name, box).astype(int) - to_uint8(torch.from_numpy(anew)).numpy())
+        for name, anew in {"output": shown.output, "collage": shown.collage}.items()
+    ]
     flips = (poster.store.read("labels", box)[0] != shown.labels).sum()
-    return StoreError(float(error.mean()), int(error.max()), int(flips), shown.labels.size)
+    mean, maximum = (max(float(measure(error)) for error in errors) for measure in (np.mean, np.max))
+    return StoreError(mean, int(maximum), int(flips), shown.labels.size)
 
 
 def check_regions(
@@ -59,3 +67,19 @@ def check_regions(
         total = error if total is None else total.joined(error)
     assert total is not None, "no region"
     return total
+
+
+def check_on_a_worker(
+    poster: FinishedPoster, task: PosterTask, number: int, side_px: int, *, gpus_per_worker: float
+) -> StoreError:
+    """check_regions with the resources of one who painted it, and by the statistics in the store."""
+    ends = int(gpus_per_worker > 0)  # with its process, the GPU's memory is free again
+    on_worker = ray.remote(num_cpus=task.threads, num_gpus=gpus_per_worker, max_calls=ends)(_check)
+    return ray.get(on_worker.remote(poster, task, number, side_px))  # type: ignore[no-any-return]
+
+
+def _check(poster: FinishedPoster, task: PosterTask, number: int, side_px: int) -> StoreError:
+    torch.set_num_threads(task.threads)
+    device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
+    renderer = TileRenderer(unpack_generator(task.generator), task.scene, device, task.precision)
+    return check_regions(poster, renderer, poster.statistics(task.sweeps), number, side_px, seed=0)

@@ -193,6 +193,9 @@ def make_poster(pictures, tmp_path_factory) -> Callable[[int, int], FinishedPost
         content = pictures / "content" / "portrait.png"
         manifest = {
             "kind": "poster",
+            "system": "magic",
+            "warp": "none",
+            "statistics": "exact",
             "model": {"uri": "models:/test/1", "digest": "0" * 64},
             "content": {
                 "url": str(content),

@@ -8,6 +8,7 @@ const FADE_STEP = 10; // per cent, by key
 const ZOOM_STEP = 1.5;
 const PAN_STEP = 0.15; // of what is seen
 const HINT = "Point at the poster, or tap it, to see which picture a place comes from.";
+const PAINTED = "This poster was painted in the style of its pictures; no place of it was cut from one.";
 
 /* ---- the panel ---- */
 
@@ -29,6 +30,10 @@ function pixelAt(place) {
 /** Show in the panel where a pixel comes from. */
 async function inspect(pixel) {
   const request = ++latest;
+  if (!POSTER.copies) {
+    explain(PAINTED);
+    return;
+  }
   if (!isLoaded(pixel.x, pixel.y)) {
     await new Promise((resolve) => setTimeout(resolve, CALM_MS));
     if (request !== latest) {
@@ -55,7 +60,7 @@ function describe(pixel, number) {
   at("number").textContent = `Template ${number}`;
   at("name").textContent = at("name").title = picture.name;
   at("size").textContent = `${picture.width} × ${picture.height} px${POSTER.resized ? ", as resized for use" : ""}`;
-  at("place").textContent = `x ${source.x}, y ${source.y}`;
+  at("place").textContent = `${POSTER.warped ? "about " : ""}x ${source.x}, y ${source.y}`;
   at("orientation").textContent = TURNS[source.turns] + (source.flip ? ", then flipped" : "");
   at("pixel").textContent = `x ${pixel.x}, y ${pixel.y}`;
   at("thumb").src = picture.thumb;
@@ -100,7 +105,7 @@ function follow() {
 }
 
 function setUpPanel() {
-  explain(HINT);
+  explain(POSTER.copies ? HINT : PAINTED);
   viewer.element.addEventListener("pointermove", (event) => {
     const corner = viewer.element.getBoundingClientRect();
     const place = new OpenSeadragon.Point(event.clientX - corner.left, event.clientY - corner.top);
@@ -169,7 +174,13 @@ function setUpControls() {
   at("about").textContent =
     `${POSTER.width} × ${POSTER.height} pixels, painted by ${POSTER.model.uri} (${POSTER.model.digest.slice(0, 12)}) ` +
     `from K = ${POSTER.templates.length} templates of ${Object.keys(POSTER.pictures).length} pictures.`;
-  document.title = `Poster, ${POSTER.width} × ${POSTER.height}`;
+  if (POSTER.warped) {
+    at("about").textContent += " The model moves its pieces a little, so their places are about right.";
+  }
+  if (POSTER.preview) {
+    at("about").textContent = `A preview, its colours are approximate: ${at("about").textContent}`;
+  }
+  document.title = `${POSTER.preview ? "Preview (approximate)" : "Poster"}, ${POSTER.width} × ${POSTER.height}`;
   viewer.canvas.setAttribute("role", "application");
   viewer.canvas.setAttribute("aria-label", "Poster. Arrows move, plus and minus zoom, i says what is in the middle.");
 }

@@ -16,12 +16,14 @@ import pytest
 import torch
 from PIL import Image
 
-from jobs.poster import poster
+import jobs.poster
+from jobs.poster import planned, poster
 from jobs.poster_config import PosterConfig
 from magic.batch import to_uint8
 from magic.both_ways import in_one_pass
-from magic.checkpoint import save_generator
+from magic.checkpoint import save_generator, unpack_generator
 from magic.content import Content
+from magic.cost import bytes_kept
 from magic.memory import Template
 from magic.render import Scene, TileRenderer, plan_canvas
 from magic.tiles import Box
@@ -29,6 +31,7 @@ from pipelines.config import CropConfig, SourceConfig
 from pipelines.crops import fixed_memory
 from pipelines.finished import FinishedPoster
 from pipelines.images import decode
+from pipelines.plan import area
 from pipelines.reading import read_source
 from pipelines.sources import survey
 from pipelines.tone import match_tone, tone_of
@@ -68,8 +71,11 @@ def config(model, pictures, tmp_path):
 
 def contents(out: str) -> dict[str, str]:
     """Digest of every file that makes up a poster."""
-    wanted = [path for path in Path(out).rglob("*") if path.is_file()]
-    return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in wanted}
+    return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files_below(out)}
+
+
+def files_below(out: str) -> list[Path]:
+    return [path for path in Path(out).rglob("*") if path.is_file()]
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +121,8 @@ def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, settings
     assert (finished.store.read("labels", Box(0, 0, *content.shape[:2]))[0] != whole.labels).mean() < 0.001
     manifest = finished.manifest
     assert manifest["measured_error"]["maximum"] <= 1
+    assert (manifest["system"], manifest["warp"]) == (generator.config.system, generator.config.warp)
+    assert (tmp_path / "poster" / "attribution.md").exists() == (generator.config.system != "mosaic")
     assert manifest["size"] == [131, 150]
     assert len(manifest["templates"]) == K
     assert Image.open(tmp_path / "poster" / "poster.png").info["icc_profile"]
@@ -196,19 +204,72 @@ def test_every_mode_and_what_it_refuses(ray_here, config, tmp_path, model):
     assert FinishedPoster.at(made["whole"].url).manifest == made["whole"].manifest
     assert np.abs(shown["preview"] - shown["kept"]).max() > 1
     assert made["preview"].manifest["statistics"] == "preview"
+    assert made["preview"].manifest["measured_error"] is None
     assert (tmp_path / "preview" / "preview.jpg").exists()
     assert made["frozen"].manifest["statistics_digest"] == made["kept"].manifest["statistics_digest"]
     with pytest.raises(ValueError, match="statistics of a poster from the same templates"):
         poster(config(out=str(tmp_path / "other"), mode="frozen", keep=None, statistics=made["kept"].url, seed=6))
+    with pytest.raises(ValueError, match=r"statistics of an exact poster, got 'the preview .*preview'"):
+        poster(config(out=str(tmp_path / "other"), mode="frozen", keep=None, statistics=made["preview"].url))
+    rough = config(out=str(tmp_path / "other"), keep=None, precision="bf16")
+    with pytest.raises(ValueError, match="statistics in bf16, got 'fp32'"):
+        poster(replace(rough, mode="frozen", statistics=made["kept"].url))
+    poster(config(out=str(tmp_path / "narrow"), width=100, formats=(), also=()))
     with pytest.raises(ValueError, match=r"a job in .*frozen that differs in frozen"):
-        poster(config(out=made["frozen"].url, mode="frozen", keep=None, statistics=made["preview"].url))
+        poster(config(out=made["frozen"].url, mode="frozen", keep=None, statistics=str(tmp_path / "narrow")))
     with pytest.raises(ValueError, match="a tile to fit into a worker's memory of 1 MB"):
         poster(config(out=str(tmp_path / "other"), memory_gb=0.001))
-    with pytest.raises(ValueError, match=r"one pass over the canvas to fit into .* leave out --mode whole"):
+    with pytest.raises(ValueError, match=r"a tile of 248 x 264 px as it is read, .* or another --mode"):
         poster(config(out=str(tmp_path / "other"), memory_gb=0.001, mode="whole", tile=None, keep=None))
     with pytest.raises(ValueError, match="at most 65500 pixels on a side for JPEG"):
         poster(config(out=str(tmp_path / "other"), width=70_000, formats=("jpeg",)))
     assert not (tmp_path / "other").exists()
+
+
+def test_what_cannot_be_is_refused_before_a_worker_is_asked_for(ray_here, config, monkeypatch):
+    monkeypatch.setattr(jobs.poster, "probe", None)
+    with pytest.raises(
+        ValueError, match=r"MB or more of memory for a tile of \d+ x \d+ px as it is read, got '1e-05 MB'"
+    ):
+        poster(config(memory_gb=1e-8))
+    with pytest.raises(ValueError, match=r"GB or more of memory for a tile of 10\d{4} x"):
+        poster(config(memory_gb=1, width=100_000, mode="whole", tile=None, keep=None, formats=()))
+    with pytest.raises(ValueError, match=r"GB of free disk in .* for .*poster"):
+        poster(config(width=2_000_000))
+
+
+def test_workers_that_can_keep_but_a_part_change_nothing(config, undisturbed, monkeypatch):
+    """The rest of the tiles is computed anew in every sweep."""
+    rooms = []
+
+    def cramped(task, plan):
+        task = planned(task, plan)
+        generator, read = unpack_generator(task.generator), task.grid[0].read
+        each = [bytes_kept(generator.config, net, K, area(read), "fp32") for net in generator.nets]
+        rooms.append(len(task.grid) * max(each) > 4 * max(each) > 0)
+        return replace(task, keep_bytes=2 * max(each))
+
+    monkeypatch.setattr(jobs.poster, "planned", cramped)
+    settings = config(workers=2)
+    poster(settings)
+    assert rooms == [True]
+    assert contents(settings.out) == undisturbed
+
+
+def test_the_largest_weights_on_request(ray_here, config, tmp_path):
+    settings = config(top=2)
+    poster(settings)
+    store = FinishedPoster.at(settings.out).store
+    labels, most, weights = (store.picture(name)[..., 0] for name in ("labels", "top_labels", "top_weights"))
+    assert np.array_equal(labels, most)
+    second = store.picture("top_weights")[..., 1]
+    assert (weights >= second).all()
+    assert (weights.astype(int) + second <= 256).all()  # each is rounded
+    assert (store.picture("top_labels")[..., 1] != labels).all()
+    assert store.picture("top_weights", 0).shape == (150, 131, 2)
+    save_generator(tmp_path / "mosaic", random_generator(2, system="mosaic"))
+    with pytest.raises(ValueError, match="top <= 1, as many as the model weighs, got 2"):
+        poster(config(model=str(tmp_path / "mosaic"), top=2, out=str(tmp_path / "other")))
 
 
 def test_three_workers_give_the_same_bytes(config, undisturbed):
@@ -251,11 +312,24 @@ def test_a_stopped_job_goes_on_where_it_was(config, undisturbed, stage):
 
 
 def test_a_finished_poster_is_not_painted_again(config, undisturbed, capsys):
-    settings = config()
+    settings = config(formats=("png", "viewer"))
     poster(settings)
-    before = {path: path.stat().st_mtime_ns for path in Path(settings.out).rglob("*/c/0/*/*")}
+    assert (Path(settings.out) / "viewer" / "index.html").exists()
+    manifest = Path(settings.out) / "manifest.json"
+    before = {path: path.stat().st_mtime_ns for path in files_below(settings.out) if path != manifest}
     poster(settings)
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    poster(replace(settings, width_cm=2.0))
+    written = {path.name for path, when in before.items() if path.stat().st_mtime_ns != when}
+    assert written == {"poster.png", "collage.png", "labels.png", "files.json"}
+
+
+def test_a_job_that_was_killed_before_it_had_its_folder_begins_anew(config, undisturbed):
+    settings = config()
+    Path(settings.out).mkdir()
+    Path(settings.out, "job.json.0123.partial").write_text('{"kind"')
+    poster(settings)
+    assert contents(settings.out) == undisturbed
 
 
 def test_a_folder_of_another_poster_is_refused(ray_here, config):

@@ -10,12 +10,21 @@ from jobs.verify import verify
 from magic.checkpoint import save_generator
 from magic.tiles import Box
 from pipelines.finished import FinishedPoster
+from pipelines.objects import read_object, write_object
 from tests.conftest import random_generator
 
 
 @pytest.fixture(scope="module")
 def finished(ray_here, pictures, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("verify")
+    return painted(pictures, tmp_path_factory.mktemp("verify"), "fp32")
+
+
+@pytest.fixture(scope="module")
+def rough(ray_here, pictures, tmp_path_factory):
+    return painted(pictures, tmp_path_factory.mktemp("verify"), "bf16")
+
+
+def painted(pictures, folder, precision):
     save_generator(folder / "model", random_generator(2, refine="blend"))
     settings = PosterConfig(
         model=str(folder / "model"),
@@ -26,6 +35,7 @@ def finished(ray_here, pictures, tmp_path_factory):
         tile=48,
         keep=False,
         formats=(),
+        precision=precision,
     )
     poster(settings)
     return FinishedPoster.at(settings.out)
@@ -60,6 +70,35 @@ def test_damage_is_found(finished):
             verify(VerifyConfig(poster=finished.url, threads=1, whole_px=150 * 150))
     finally:
         finished.store.write("output", box, sound)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("layer", ["output", "collage", "labels"])
+def test_damage_of_any_layer_is_found_in_any_precision(finished, rough, precision, layer):
+    poster = {"fp32": finished, "bf16": rough}[precision]
+    box = Box(0, 0, 96, 96)
+    sound = poster.store.read_canvas(layer, box)
+    poster.store.write(layer, box, np.roll(sound, 7, axis=2) if layer != "labels" else (sound + 1) % 3)
+    try:
+        with pytest.raises(RuntimeError, match=r"away from what it should be"):
+            verify(VerifyConfig(poster=poster.url, threads=1, regions=0))
+    finally:
+        poster.store.write(layer, box, sound)
+    tiled, whole = verify(VerifyConfig(poster=poster.url, threads=1, regions=0)).values()
+    assert tiled["maximum"] <= 0.02
+    assert whole["maximum"] <= 1
+
+
+def test_statistics_that_were_changed_are_found(finished):
+    coverage = finished.store.load_statistics("mixing", 0)
+    coverage.moments.mean[0, 0] += 1e-6
+    sound = read_object(f"{finished.url}/statistics/mixing-00.safetensors")
+    finished.store.save_statistics("mixing", 0, coverage)
+    try:
+        with pytest.raises(ValueError, match=r"the statistics that .* was painted with, got 'others'"):
+            verify(VerifyConfig(poster=finished.url, threads=1))
+    finally:
+        write_object(f"{finished.url}/statistics/mixing-00.safetensors", sound)
 
 
 def test_what_is_no_finished_poster(tmp_path, capsys):

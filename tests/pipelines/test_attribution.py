@@ -5,7 +5,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from magic.tiles import Box
-from pipelines.attribution import PICTURES, TABLE, TEMPLATES, Attribution, above, attribute, count_block, write
+from pipelines.attribution import (
+    PICTURES,
+    TABLE,
+    TEMPLATES,
+    Attribution,
+    above,
+    attribute,
+    count_block,
+    write,
+    written,
+)
 from pipelines.finished import FinishedPoster
 from pipelines.objects import read_object
 
@@ -108,10 +118,27 @@ def test_two_runs_give_the_same_bytes_on_any_storage(ray_here, poster, attributi
 
 
 def test_pictures_above_a_share_are_named(attribution):
-    assert above(attribution, 1.0) == []
-    assert above(attribution, 0.0) == attribution.largest_first
-    limit = attribution.largest_first[1].share
-    assert above(attribution, limit) == attribution.largest_first[:1]
+    pictures = attribution.largest_first
+    assert above(pictures, 1.0) == []
+    assert above(pictures, 0.0) == pictures
+    assert above(pictures, pictures[1].share) == pictures[:1]
+
+
+def test_what_was_written_is_read_again_once_it_is_all_there(attribution, tmp_path):
+    assert written(str(tmp_path)) is None
+    write(attribution, str(tmp_path))
+    assert written(str(tmp_path)) == attribution.largest_first
+    (tmp_path / TABLE).unlink()
+    assert written(str(tmp_path)) is None
+
+
+def test_places_of_a_model_that_moves_its_pieces_are_said_to_be_rough(ray_here, make_poster, attribution, tmp_path):
+    poster = make_poster(100, 120)
+    moving = FinishedPoster(poster.url, poster.manifest | {"warp": "flow"})
+    write(attribute(moving, num_workers=1), str(tmp_path))
+    assert "moves its pieces" in (tmp_path / TABLE).read_text()
+    write(attribution, str(tmp_path))
+    assert "moves its pieces" not in (tmp_path / TABLE).read_text()
 
 
 def test_a_poster_without_its_label_map_is_refused(make_poster):

@@ -102,12 +102,8 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(params=["file", "http"])
-def address(request, shown):
-    """The page's URL, from a disk and from a web server."""
-    if request.param == "file":
-        yield (shown.folder / PAGE).as_uri()
-        return
+@pytest.fixture(scope="module")  # longer than any page: a page that is still loading would miss it
+def server(shown):
     handler = functools.partial(Quiet, directory=str(shown.folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -115,6 +111,12 @@ def address(request, shown):
         yield f"http://127.0.0.1:{server.server_port}/{PAGE}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(params=["file", "http"])
+def address(request, shown, server):
+    """The page's URL, from a disk and from a web server."""
+    return (shown.folder / PAGE).as_uri() if request.param == "file" else server
 
 
 @pytest.fixture
@@ -360,6 +362,32 @@ def test_more_templates_than_a_byte_can_number(open_page, make_poster, ray_here,
         corner = page.locator("#poster").bounding_box()
         page.mouse.move(corner["x"] + place["x"], corner["y"] + place["y"])
         check(page, shown, x, y)
+
+
+def test_a_page_says_what_it_cannot_know(open_page, make_poster, ray_here, tmp_path):
+    """Places of a model that moves its pieces are rough, a mosaic has none, and a preview is called one."""
+    small = make_poster(150, 170)
+
+    def opened(**changes):
+        folder = tmp_path / "-".join(changes)
+        export_deepzoom(FinishedPoster(small.url, small.manifest | changes), str(folder), num_workers=1, quality=90)
+        return open_page((folder / PAGE).as_uri())
+
+    page = opened(warp="affine")
+    page.mouse.move(*place_of(page, 70, 60))
+    page.get_by_text("about x ").wait_for()
+    assert "moves its pieces" in page.locator("#about").text_content()
+    page = opened(system="mosaic")
+    assert "no place of it was cut" in page.locator("#hint").text_content()
+    page.mouse.click(*place_of(page, 70, 60))
+    page.locator("#held").wait_for(state="attached")
+    assert page.locator("#source").is_hidden()
+    page = opened(statistics="preview")
+    assert page.title().startswith("Preview (approximate)")
+    assert "approximate" in page.locator("#about").text_content()
+    sound = opened(seed=1)
+    assert sound.title().startswith("Poster,")
+    assert "moves" not in sound.locator("#about").text_content()
 
 
 def test_a_square_that_does_not_load_is_said_and_asked_for_again(open_page, shown):
