@@ -45,7 +45,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Scaled dot-product attention, over so many pixels at a time as every kernel takes."""
     if len(query) <= MOST_PIXELS:
         return F.scaled_dot_product_attention(query, key, value)
-    parts = zip(*(tokens.split(MOST_PIXELS) for tokens in (query, key, value)), strict=True)
+    parts = zip(*(torch.split(tokens, MOST_PIXELS) for tokens in (query, key, value)), strict=True)
     return torch.cat([F.scaled_dot_product_attention(*part) for part in parts])
 
 

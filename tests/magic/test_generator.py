@@ -129,6 +129,13 @@ def test_warps_start_as_the_identity(kind):
     assert generator.mixing.head.weight.grad[1:].abs().max() > 0  # it can leave it
 
 
+def test_an_affine_warp_is_not_rounded_to_the_precision_of_a_pass():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        warp = complete(random_generator(2, warp="affine").mix(*inputs(3)))[:, 1:]
+    assert warp.dtype == torch.float32
+    assert (warp != warp.bfloat16()).all()
+
+
 @pytest.mark.parametrize("settings", [{"system": "mosaic"}, {"system": "famos", "memory_size": 3}])
 def test_baselines_paint_and_are_saved_and_loaded(settings):
     generator = random_generator(2, **settings)
