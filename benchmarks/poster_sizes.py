@@ -128,7 +128,8 @@ def main(sides: list[int]) -> None:
         with tempfile.TemporaryDirectory() as model:
             torch.manual_seed(0)
             system: Literal["magic", "mosaic"] = "mosaic" if side >= SAMPLED_FROM_PX else "magic"
-            config = GeneratorConfig(system=system, channels=4, depth=2, heads=1)
+            heads = {"heads": 1} if system == "magic" else {}
+            config = GeneratorConfig(system=system, channels=4, depth=2, **heads)
             save_generator(Path(model), build_generator(config))
             with tempfile.TemporaryDirectory(dir=os.environ.get("WORK")) as work:
                 rows[str(side)] = measure(side, Path(model), Path(work) / "poster")
