@@ -4,9 +4,9 @@
 
 Paints a poster undisturbed, and then again and again under faults until there were POINTS of them (default 27): a
 worker killed, the whole job killed, the disk filled, at any time from its first worker to its end, files and viewer
-and all. Whenever a poster is finished, every file of it is compared with
-the undisturbed one's; do not touch the code meanwhile, whose version is in the manifest. A full disk needs a small file system of its own and so the right to mount one. Writes
-benchmarks/results/poster_faults.md.
+and all. Whenever a poster is finished, every file of it is compared with the undisturbed one's: leave the code alone
+meanwhile, its version is in the manifest. A full disk needs a small file system of its own and so the right to mount
+one. Writes benchmarks/results/poster_faults.md.
 """
 
 import hashlib
