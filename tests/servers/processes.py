@@ -1,5 +1,6 @@
 """Child processes that are waited for and that end with the tests."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -64,5 +65,6 @@ def end(process: subprocess.Popen, how: int = signal.SIGTERM) -> None:
     os.killpg(process.pid, how)
     _, alive = psutil.wait_procs([psutil.Process(process.pid), *family], timeout=ENDING_S)
     for left in alive:
-        left.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it went meanwhile
+            left.kill()
     process.wait()
