@@ -78,6 +78,7 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
                 entropy=2.0,
                 total_variation=3.0,
                 painted_share=3.0,
+                drift=10.0,
             ),
             optimizer=OptimizerConfig(learning_rate=1.5e-3),
             checkpoint_every=350,
