@@ -38,8 +38,8 @@ from pipelines.poster import PosterStore
 from pipelines.probe import Probe, probe, workers_on_a_gpu
 from pipelines.pyramid import halve
 from pipelines.sources import Source, survey
-from pipelines.tiles import PosterTask, paint
-from pipelines.verify import check_on_a_worker
+from pipelines.tiles import PosterTask, on_a_worker, paint, renderer_here
+from pipelines.verify import StoreError, check_regions
 
 log = logging.getLogger(__name__)
 SHEET_PANEL_PX = 480
@@ -264,8 +264,13 @@ def measure_error(
     *_, read = region_boxes(made.generator, task.scene.canvas.box, region)
     if finished.is_preview or area(read) * seen.peak_bytes > memory:
         return None
-    error = check_on_a_worker(finished, task, CHECKED_REGIONS, REGION_PX, gpus_per_worker=gpus_per_worker)
+    error = on_a_worker(check_some_regions, task, finished, gpus_per_worker=gpus_per_worker)
     return {"regions": CHECKED_REGIONS, **error._asdict()}
+
+
+def check_some_regions(task: PosterTask, finished: FinishedPoster) -> StoreError:
+    """A few regions of a poster against themselves painted anew, in a worker's process."""
+    return check_regions(finished, renderer_here(task), CHECKED_REGIONS, REGION_PX, seed=0)
 
 
 def deliver(config: PosterConfig, finished: FinishedPoster, measured_error: dict[str, Any] | None) -> str:
@@ -278,8 +283,7 @@ def deliver(config: PosterConfig, finished: FinishedPoster, measured_error: dict
     if config.sheet:
         write_object(join(finished.url, "sheet.png"), encode_png(make_sheet(finished)))
     finished.store.tidy()
-    remarks = {"measured_error": measured_error, "files": sorted(files_of(config))}
-    write_json(join(finished.url, MANIFEST), finished.manifest | remarks)
+    write_json(join(finished.url, MANIFEST), finished.manifest | {"measured_error": measured_error})
     names = [*files_of(config), *(["viewer/"] if "viewer" in config.formats else [])]
     print(f"wrote {', '.join(names) or 'the store'} in {finished.url}")
     return finished.url

@@ -78,9 +78,8 @@ def verify(config: VerifyConfig) -> dict[str, dict[str, float]]:
         columns["the store and one pass"] = compare(poster, Box(0, 0, *poster.store.size()), shown)._asdict()
     if config.regions:
         renderer = TileRenderer(generator, scene, device, precision)
-        statistics = poster.statistics({net: generator.num_statistics(net) for net in generator.nets})
         columns[f"the store and {config.regions} regions anew"] = check_regions(
-            poster, renderer, statistics, config.regions, config.region_px, seed=config.seed
+            poster, renderer, config.regions, config.region_px, seed=config.seed
         )._asdict()
     print(as_table(columns))
     if poster.is_preview:

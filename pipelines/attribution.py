@@ -197,12 +197,10 @@ def _page(attribution: Attribution) -> str:
     lines += _table(["share of area", "pixels", "templates", "picture", "SHA-256"], pictures)
     lines += ["", "## Templates", ""]
     lines += ["A crop: the row and column of the mirrored picture that lies at the poster's upper left corner, after"]
-    lines += ["quarter turns to the left and a flip. Shown: rows and columns of the poster around all its pixels.", ""]
+    lines += ["quarter turns to the left and a flip. Shown: rows and columns of the poster around all its pixels."]
     if attribution.warped:
-        lines[-1:] = [
-            "This model moves its pieces a little before it blends them: crops are where they come from, about.",
-            "",
-        ]
+        lines += ["This model moves its pieces before it blends them: they are from about there."]
+    lines += [""]
     heads = ["template", "share of area", "pixels", "picture", "row", "column", "turns", "flip", "shown"]
     lines += _table(heads, [_template_row(attribution, share) for share in attribution.templates])
     return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ All files carry the sRGB profile and the resolution in dots per inch, and nothin
 import glob
 import os
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,8 @@ BAND_PX, PIECE_PX = 512, 2048
 TIFF_TILE_PX = BAND_PX
 TIFF_BUFFER_BYTES = 32 << 20  # tiles that wait for a free core
 PNG_LEVEL, TIFF_LEVEL = 1, 6
+ABANDONED_S = 3600
+"""A half written file that nobody has written to for so long was left by a process that was killed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,8 +286,9 @@ def _replacing(url: str) -> Iterator[Path]:
     if "file" in fs.protocol:
         unfinished = Path(f"{target}.{uuid.uuid4().hex}{PARTIAL}")
         unfinished.parent.mkdir(parents=True, exist_ok=True)
-        for killed in unfinished.parent.glob(f"{glob.escape(Path(target).name)}.*{PARTIAL}"):
-            killed.unlink(missing_ok=True)
+        for left in unfinished.parent.glob(f"{glob.escape(Path(target).name)}.*{PARTIAL}"):
+            if time.time() - left.stat().st_mtime > ABANDONED_S:
+                left.unlink(missing_ok=True)
         try:
             yield unfinished
             unfinished.replace(target)

@@ -26,7 +26,7 @@ from pipelines.tone import Tone, match_tone
 
 PAINTED = ("output", "collage", "labels")
 """Layers of a store that can be shown."""
-REMARKS = ("versions", "measured_error", "files")
+REMARKS = ("versions", "measured_error")
 """What a manifest says of a poster without deciding its pixels."""
 
 

@@ -16,14 +16,13 @@ import torch
 from numpy import ndarray
 
 from magic.batch import to_uint8
-from magic.checkpoint import unpack_generator
 from magic.cost import Cost
 from magic.generator import Generator, Net
 from magic.norm import Moments
 from magic.render import TileRenderer
 from magic.tiles import Box, Tile, round_up
 from pipelines.poster import UNREFINED
-from pipelines.tiles import PosterTask, layers_of
+from pipelines.tiles import PosterTask, layers_of, on_a_worker, renderer_here
 
 MOST_FLOPS = 3e10
 """Of the probe: a second or so of a CPU core."""
@@ -57,17 +56,13 @@ def probe(task: PosterTask, num_workers: int, gpus_per_worker: float) -> Probe:
         num_workers: how many there will be.
         gpus_per_worker: GPUs that each will have, 0 for none; of a part of one it says what memory is left to each.
     """
-    ends = int(gpus_per_worker > 0)  # with its process, the GPU's memory is free again
-    on_worker = ray.remote(num_cpus=task.threads, num_gpus=gpus_per_worker, max_calls=ends)(_probe)
-    return ray.get(on_worker.remote(task, num_workers, gpus_per_worker))  # type: ignore[no-any-return]
+    return on_a_worker(_probe, task, num_workers, gpus_per_worker, gpus_per_worker=gpus_per_worker)
 
 
 def _probe(task: PosterTask, num_workers: int, gpus_per_worker: float) -> Probe:
-    torch.set_num_threads(task.threads)
-    device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
-    generator = unpack_generator(task.generator)
+    renderer = renderer_here(task)
+    generator, device = renderer.generator, renderer.device
     cost = Cost(generator, len(task.scene.memory.templates))
-    renderer = TileRenderer(generator, task.scene, device, task.precision)
     canvas, multiple = task.scene.canvas, generator.config.multiple
     side = probe_px(generator, cost, min(canvas.height, canvas.width))
     for px in (2 * multiple, side):  # the first one warms up

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import ray
 import torch
@@ -27,6 +27,7 @@ from pipelines.poster import UNREFINED, Coverage, PosterStore
 
 SAVE_EVERY_S = 10.0
 PREVIEW_TILES = 16
+Result = TypeVar("Result")
 Taking = Literal["exact", "preview", "frozen"]
 """Of statistics: from all tiles; from a few of them, for a quick and approximate look; or from another poster."""
 
@@ -102,11 +103,9 @@ class TileWorker:
     """
 
     def __init__(self, task: PosterTask) -> None:
-        torch.set_num_threads(task.threads)
-        device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
         self.task = task
-        self.generator = unpack_generator(task.generator)
-        self.renderer = TileRenderer(self.generator, task.scene, device, task.precision)
+        self.renderer = renderer_here(task)
+        self.generator = self.renderer.generator
         self._painting = Lock()
         self._kept: dict[tuple[Net, int], Pass] = {}
         self._room = task.keep_bytes
@@ -166,6 +165,20 @@ class TileWorker:
     def _size(self, net: Net) -> int:
         read, k = self.task.grid[0].read, len(self.task.scene.memory.templates)
         return bytes_kept(self.generator.config, net, k, read.height * read.width, self.task.precision)
+
+
+def renderer_here(task: PosterTask) -> TileRenderer:
+    """The task's renderer in a worker's process, on the GPU that Ray gave it, if any."""
+    torch.set_num_threads(task.threads)
+    device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
+    return TileRenderer(unpack_generator(task.generator), task.scene, device, task.precision)
+
+
+def on_a_worker(function: Callable[..., Result], task: PosterTask, *args: Any, gpus_per_worker: float) -> Result:
+    """Call a function of a task with the resources of one who paints it; waits for the cluster's room."""
+    ends = int(gpus_per_worker > 0)  # with its process, the GPU's memory is free again
+    remote = ray.remote(num_cpus=task.threads, num_gpus=gpus_per_worker, max_calls=ends)(function)
+    return ray.get(remote.remote(task, *args))  # type: ignore[no-any-return]
 
 
 def layers_of(made: Collage, task: PosterTask) -> dict[str, ndarray]:

@@ -3,16 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
-import ray
 import torch
 
 from magic.batch import to_uint8
-from magic.both_ways import Shown, Statistics, region
-from magic.checkpoint import unpack_generator
+from magic.both_ways import Shown, region
 from magic.render import TileRenderer
 from magic.tiles import Box
 from pipelines.finished import FinishedPoster
-from pipelines.tiles import PosterTask
 
 
 class StoreError(NamedTuple):
@@ -45,18 +42,19 @@ def compare(poster: FinishedPoster, box: Box, shown: Shown) -> StoreError:
 
 
 def check_regions(
-    poster: FinishedPoster, renderer: TileRenderer, statistics: Statistics, number: int, side_px: int, *, seed: int
+    poster: FinishedPoster, renderer: TileRenderer, number: int, side_px: int, *, seed: int
 ) -> StoreError:
     """Paint regions of a poster again from its statistics, each in one piece that does not keep to its tiles.
 
     Args:
         poster: a painted one.
         renderer: of the same model, scene and precision.
-        statistics: those it was painted with.
         number: how many regions.
         side_px: their side.
         seed: picks them.
     """
+    generator = renderer.generator
+    statistics = poster.statistics({net: generator.num_statistics(net) for net in generator.nets})
     rng = np.random.default_rng(seed)
     height, width = poster.store.size()
     bleed, total = poster.store.canvas.bleed_before, None
@@ -67,19 +65,3 @@ def check_regions(
         total = error if total is None else total.joined(error)
     assert total is not None, "no region"
     return total
-
-
-def check_on_a_worker(
-    poster: FinishedPoster, task: PosterTask, number: int, side_px: int, *, gpus_per_worker: float
-) -> StoreError:
-    """check_regions with the resources of one who painted it, and by the statistics in the store."""
-    ends = int(gpus_per_worker > 0)  # with its process, the GPU's memory is free again
-    on_worker = ray.remote(num_cpus=task.threads, num_gpus=gpus_per_worker, max_calls=ends)(_check)
-    return ray.get(on_worker.remote(poster, task, number, side_px))  # type: ignore[no-any-return]
-
-
-def _check(poster: FinishedPoster, task: PosterTask, number: int, side_px: int) -> StoreError:
-    torch.set_num_threads(task.threads)
-    device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
-    renderer = TileRenderer(unpack_generator(task.generator), task.scene, device, task.precision)
-    return check_regions(poster, renderer, poster.statistics(task.sweeps), number, side_px, seed=0)

@@ -1,5 +1,7 @@
 """What `magic export` writes and refuses; tests/pipelines/test_export.py reads the files themselves."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -53,11 +55,13 @@ def test_nothing_is_written_if_anything_cannot_be(finished, tmp_path, monkeypatc
 
 
 def test_what_a_killed_export_left_goes(finished, tmp_path):
-    left, other = tmp_path / "a.png.0123.partial", tmp_path / "b.png.0123.partial"
-    for path in (left, other):
+    left, at_work, other = (tmp_path / name for name in ("a.png.01.partial", "a.png.23.partial", "b.png.01.partial"))
+    for path in (left, at_work, other):
         path.write_bytes(b"half")
+    for path in (left, other):
+        os.utime(path, (time.time() - 7200,) * 2)
     export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/a.png",)))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png.0123.partial"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", at_work.name, other.name]
 
 
 def test_a_preview_is_called_one(finished, tmp_path, capsys):
