@@ -1,5 +1,6 @@
-"""Two registries, and a model in one of them."""
+"""Two registries and a model in one of them; and a poster's model and settings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from jobs.models_config import (
     ModelsExportConfig,
 )
 from jobs.models_export import models_export
+from magic.checkpoint import save_generator
+from tests.conftest import random_generator
+from tests.jobs.posters import small_poster
 from tests.jobs.registered import registered
 
 
@@ -41,3 +45,15 @@ def elsewhere(tmp_path_factory) -> ClusterConfig:
 @pytest.fixture(scope="module")
 def exported(cluster, city, tmp_path_factory) -> Path:
     return Path(models_export(ModelsExportConfig(model="city", to=str(tmp_path_factory.mktemp("x")), cluster=cluster)))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    save_generator(folder, random_generator(3))
+    return folder
+
+
+@pytest.fixture
+def config(model, pictures, tmp_path):
+    return lambda **changes: replace(small_poster(model, pictures, tmp_path / "poster"), **changes)

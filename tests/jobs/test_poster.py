@@ -1,30 +1,22 @@
-"""The poster's bytes are the same however many workers there are, and whatever happens to them."""
+"""A poster is one pass over the whole canvas, in every mode; what it is made of, and what is refused."""
 
-import contextlib
-import hashlib
 import json
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-import fsspec
 import numpy as np
-import psutil
 import pytest
 import torch
 from PIL import Image
 
 import jobs.poster
-from jobs.poster import planned, poster
-from jobs.poster_config import PosterConfig
+from jobs.poster import poster
 from magic.batch import to_uint8
 from magic.both_ways import in_one_pass
-from magic.checkpoint import save_generator, unpack_generator
+from magic.checkpoint import save_generator
 from magic.content import Content
-from magic.cost import bytes_kept
 from magic.memory import Template
 from magic.render import Scene, TileRenderer, plan_canvas
 from magic.tiles import Box
@@ -32,60 +24,11 @@ from pipelines.config import CropConfig, SourceConfig
 from pipelines.crops import fixed_memory
 from pipelines.finished import FinishedPoster
 from pipelines.images import decode
-from pipelines.plan import area
 from pipelines.reading import read_source
 from pipelines.sources import survey
 from pipelines.tone import match_tone, tone_of
-from tests.conftest import killing, memory_set, random_generator, ray_processes
-
-K, SEED, TILE = 3, 5, 48
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    save_generator(folder, random_generator(3))
-    return folder
-
-
-def small_poster(model: Path, pictures: Path, out: Path) -> PosterConfig:
-    """The poster of these tests, made by one worker."""
-    return PosterConfig(
-        model=str(model),
-        content=f"{pictures}/content/portrait.png",
-        style=(f"{pictures}/style",),
-        out=str(out),
-        templates=K,
-        seed=SEED,
-        tile=TILE,
-        keep=True,
-        formats=("png", "tiff"),
-        also=("collage", "labels"),
-        workers=1,
-    )
-
-
-@pytest.fixture
-def config(model, pictures, tmp_path):
-    return lambda **changes: replace(small_poster(model, pictures, tmp_path / "poster"), **changes)
-
-
-def contents(out: str) -> dict[str, str]:
-    """Digest of every file that makes up a poster."""
-    return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files_below(out)}
-
-
-def files_below(out: str) -> list[Path]:
-    return [path for path in Path(out).rglob("*") if path.is_file()]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(ray_here, model, pictures, tmp_path_factory):
-    """The files of a poster made by one worker."""
-    settings = small_poster(model, pictures, tmp_path_factory.mktemp("undisturbed") / "poster")
-    poster(settings)
-    return contents(settings.out)
-
+from tests.conftest import memory_set, random_generator, ray_processes
+from tests.jobs.posters import SEED, K
 
 # MAGIC, its warps, and the systems it is compared with
 SYSTEMS = [
@@ -239,24 +182,6 @@ def test_what_cannot_be_is_refused_before_a_worker_is_asked_for(ray_here, config
         poster(config(width=2_000_000))
 
 
-def test_workers_that_can_keep_but_a_part_change_nothing(config, undisturbed, monkeypatch):
-    """The rest of the tiles is computed anew in every sweep."""
-    rooms = []
-
-    def cramped(task, plan):
-        task = planned(task, plan)
-        generator, read = unpack_generator(task.generator), task.grid[0].read
-        each = [bytes_kept(generator.config, net, K, area(read), "fp32") for net in generator.nets]
-        rooms.append(len(task.grid) * max(each) > 4 * max(each) > 0)
-        return replace(task, keep_bytes=2 * max(each))
-
-    monkeypatch.setattr(jobs.poster, "planned", cramped)
-    settings = config(workers=2)
-    poster(settings)
-    assert rooms == [True]
-    assert contents(settings.out) == undisturbed
-
-
 def test_the_largest_weights_on_request(ray_here, config, tmp_path):
     settings = config(top=2)
     poster(settings)
@@ -271,67 +196,6 @@ def test_the_largest_weights_on_request(ray_here, config, tmp_path):
     save_generator(tmp_path / "mosaic", random_generator(2, system="mosaic"))
     with pytest.raises(ValueError, match="top <= 1, as many as the model weighs, got 2"):
         poster(config(model=str(tmp_path / "mosaic"), top=2, out=str(tmp_path / "other")))
-
-
-def test_three_workers_give_the_same_bytes(config, undisturbed):
-    settings = config(workers=3)
-    poster(settings)
-    assert contents(settings.out) == undisturbed
-
-
-def test_a_killed_render_worker_changes_nothing(config, undisturbed):
-    settings = config(workers=2)
-    with killing("TileWorker", lambda: any(Path(settings.out).glob("statistics/mixing-02*"))) as killed:
-        poster(settings)
-    assert killed
-    assert contents(settings.out) == undisturbed
-
-
-@pytest.mark.parametrize("stage", ["statistics/mixing-01.safetensors", "tiles.zarr/output/0/c/0/1/1"])
-def test_a_stopped_job_goes_on_where_it_was(config, undisturbed, stage):
-    """Kill the whole job, driver, workers and all, in the middle; run it again."""
-    settings = config(workers=2)
-    args = ["poster", "--model", settings.model, "--content", settings.content, "--style", *settings.style]
-    args += ["--out", settings.out, "--templates", str(K), "--seed", str(SEED), "--tile", str(TILE), "--workers", "2"]
-    args += ["--also", "collage", "labels", "--formats", "png", "tiff", "--keep", "True"]
-    job = subprocess.Popen([sys.executable, "-m", "jobs.cli", *args], stderr=subprocess.DEVNULL, start_new_session=True)
-    while not (Path(settings.out) / stage).exists():
-        assert job.poll() is None, "the job ended before it could be stopped"
-        time.sleep(0.01)
-    driver = psutil.Process(job.pid)
-    driver.suspend()  # at once: to find the others takes time, in which it would go on
-    for process in [*driver.children(recursive=True), driver]:
-        with contextlib.suppress(psutil.NoSuchProcess):  # a worker that had nothing to do may have ended by itself
-            process.kill()
-    job.wait()
-    assert not (Path(settings.out) / "manifest.json").exists()
-    written = (Path(settings.out) / "tiles.zarr").glob("[!u]*/0/c/0/*/*")  # all but what is unrefined, which goes
-    done = {path: path.stat().st_mtime_ns for path in written if "partial" not in path.name}
-    assert bool(done) == ("tiles.zarr" in stage)
-    poster(settings)
-    assert all(path.stat().st_mtime_ns == when for path, when in done.items())  # nothing is rendered twice
-    assert contents(settings.out) == undisturbed
-
-
-def test_a_finished_poster_is_not_painted_again(config, undisturbed, capsys):
-    settings = config(formats=("png", "viewer"))
-    poster(settings)
-    assert (Path(settings.out) / "viewer" / "index.html").exists()
-    manifest = Path(settings.out) / "manifest.json"
-    before = {path: path.stat().st_mtime_ns for path in files_below(settings.out) if path != manifest}
-    poster(settings)
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    poster(replace(settings, width_cm=2.0))
-    written = {path.name for path, when in before.items() if path.stat().st_mtime_ns != when}
-    assert written == {"poster.png", "collage.png", "labels.png", "files.json"}
-
-
-def test_a_job_that_was_killed_before_it_had_its_folder_begins_anew(config, undisturbed):
-    settings = config()
-    Path(settings.out).mkdir()
-    Path(settings.out, "job.json.0123.partial").write_text('{"kind"')
-    poster(settings)
-    assert contents(settings.out) == undisturbed
 
 
 def test_a_folder_of_another_poster_is_refused(ray_here, config):
@@ -355,12 +219,6 @@ def test_another_size(ray_here, config, tmp_path, caplog):
     poster(config(width=77, out=f"file://{tmp_path}/poster", max_share=0.3))
     assert "% of the poster" in caplog.text
     assert Image.open(tmp_path / "poster" / "poster.png").size == (77, 88)
-
-
-def test_a_poster_on_object_storage(ray_here, config, undisturbed, s3):
-    poster(config(workers=2, out=f"{s3}/posters/one"))
-    with fsspec.open(f"{s3}/posters/one/poster.png", "rb") as file:
-        assert hashlib.sha256(file.read()).hexdigest() == undisturbed["poster.png"]
 
 
 def test_no_worker_is_left(ray_here, config):
