@@ -1,5 +1,6 @@
 """A short look at a worker before a poster is planned: how fast it computes, and what a tile takes of its memory."""
 
+import ctypes
 import os
 import re
 import time
@@ -148,11 +149,17 @@ def _free_bytes(device: torch.device, sharers: int) -> int:
 
 
 def _peak_of_memory(device: torch.device) -> Callable[[], int]:
-    """Gives the most memory in use from now on, beyond what is in use now, in bytes."""
+    """Gives the most memory in use from now on, beyond what is in use now, in bytes.
+
+    What a process frees, its allocator may hold for the next time. A worker that has painted before would then seem
+    to need next to nothing, so it is given back first.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         used = torch.cuda.memory_allocated(device)
         return lambda: torch.cuda.max_memory_allocated(device) - used
+    if give_back := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
+        give_back(0)
     watermark, before = Path("/proc/self/clear_refs"), psutil.Process().memory_info().rss
     if not os.access(watermark, os.W_OK):  # not Linux
         return lambda: psutil.Process().memory_info().rss - before
