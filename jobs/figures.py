@@ -33,7 +33,8 @@ def guided_base(scale: Scale) -> TrainConfig:
     demo, paper = RECIPES["demo"][1], RECIPES["paper"][1]
     if scale == "gpu":
         crops = replace(paper.crops, num_templates=16, batch_size=4)
-        generator = replace(paper.generator, refine="blend", refiner_sees_content=True)
+        wide = 2 * paper.generator.channels
+        generator = replace(paper.generator, refine="blend", refiner_channels=wide, refiner_sees_content=True)
         optimizer = replace(paper.optimizer, learning_rate=3e-4)
         return replace(paper, steps=ENDLESS, crops=crops, generator=generator, losses=demo.losses, optimizer=optimizer)
     return replace(demo, steps=ENDLESS, crops=replace(demo.crops, num_templates=12))

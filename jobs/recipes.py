@@ -10,7 +10,9 @@ SMALL = TrainConfig(
     name="magic-small",
     steps=2000,
     crops=CropConfig(patch_px=160, num_templates=16, batch_size=1),
-    generator=GeneratorConfig(channels=12, depth=4, heads=1, refine="blend", refiner_sees_content=True),
+    generator=GeneratorConfig(
+        channels=12, depth=4, heads=1, refine="blend", refiner_channels=24, refiner_sees_content=True
+    ),
     discriminator=DiscriminatorConfig(channels=24, depth=4, max_channels=192),
     losses=LossConfig(
         content=25.0,
@@ -29,8 +31,8 @@ SMALL = TrainConfig(
 def as_famos(base: TrainConfig) -> TrainConfig:
     """The same training by FAMOS' hybrid, with as many templates in a fixed memory and FAMOS' own lambda_alpha.
 
-    Twice as wide: it runs once per picture, not once per template. Its lambda_C is one with which it comes about as
-    close to the content as MAGIC does.
+    Twice as wide, as MAGIC's refiner is: it runs once per picture, not once per template. Its lambda_C is one with
+    which it comes about as close to the content as MAGIC does.
     """
     own, k = base.generator, base.crops.num_templates
     return replace(
@@ -69,7 +71,9 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
             content=SourceConfig(urls=("demo/content/astronaut.jpg",), scale=3.0),
             style=SourceConfig(urls=("demo/style",)),
             crops=CropConfig(patch_px=128, num_templates=10, batch_size=1),
-            generator=GeneratorConfig(channels=8, depth=3, heads=1, refine="blend", refiner_sees_content=True),
+            generator=GeneratorConfig(
+                channels=8, depth=3, heads=1, refine="blend", refiner_channels=16, refiner_sees_content=True
+            ),
             discriminator=DiscriminatorConfig(channels=16, depth=4, max_channels=128),
             losses=LossConfig(
                 content=30.0,

@@ -8,7 +8,7 @@ System = Literal["magic", "famos", "mosaic"]
 Warp = Literal["none", "affine", "flow"]
 Adversarial = Literal["cross_entropy", "hinge", "least_squares"]
 ContentFeatures = Literal["luminance", "rgb", "edges"]
-MAGIC_ALONE = ("heads", "inducing_points", "warp_reach_px", "refine", "refiner_sees_content")
+MAGIC_ALONE = ("heads", "inducing_points", "warp_reach_px", "refine", "refiner_channels", "refiner_sees_content")
 """Options of a generator that the baselines never read."""
 
 
@@ -50,11 +50,16 @@ class GeneratorConfig:
     """paint (the paper's): the refiner paints the output from the collage. blend: it also says how much of each pixel
     is painted, next to nothing at first, and the collage shows through the rest (as in FAMOS' hybrid): short trainings
     keep the collage's sharpness. losses.painted_share makes it paint less."""
+    refiner_channels: int | None = None
+    """Channels of the refiner after the first halving; left out: as many as the mixing network has (the paper's). The
+    refiner runs once per picture and the mixing network once per template, so twice as many cost little."""
     refiner_sees_content: bool = False
     """Whether the refiner also sees the content picture (the paper's does not)."""
 
     def __post_init__(self) -> None:
         require(self.channels >= 1, "channels >= 1", self.channels, "give a positive number")
+        width = self.refiner_channels
+        require(width is None or width >= 1, "refiner_channels >= 1", width, "give a positive number, or leave it out")
         require(1 <= self.depth <= 8, "a depth in 1..8", self.depth, "the paper uses 5")
         require(
             self.system != "magic" or (self.heads >= 1 and self.channels % self.heads == 0),

@@ -150,8 +150,9 @@ class MagicGenerator(Generator):
             attention=partial(SetAttention, heads=config.heads, inducing_points=config.inducing_points),
         )
         nn.init.zeros_(self.mixing.head.weight[1:])  # no warp
-        inputs = 6 if config.refiner_sees_content else 3
-        self.refiner = UNet(inputs, 4 if config.refine == "blend" else 3, channels=config.channels, depth=config.depth)
+        inputs, outputs = 6 if config.refiner_sees_content else 3, 4 if config.refine == "blend" else 3
+        width = config.refiner_channels or config.channels
+        self.refiner = UNet(inputs, outputs, channels=width, depth=config.depth)
         if config.refine == "blend":
             nn.init.constant_(self.refiner.head.bias[3], FIRST_PAINTED)
 

@@ -97,6 +97,7 @@ def test_a_figure_is_a_sheet_and_a_table(name, tmp_path, monkeypatch):
     }[name]
     assert all(column in text for column in [*columns, "style_distance", "entropy"])
     assert ("half as long as the published ones" in text) == (name == "fig9")
+    assert ("means over 4 memory sets" in text) == (name != "fig2")
     assert Image.open(written.with_suffix(".jpg")).width > 500
 
 
@@ -148,11 +149,26 @@ def test_pictures_are_measured_against_the_content_as_it_is():
     content, style = textured(rng, 60, 60), PictureList([textured(rng, 50, 70)])
     state = SimpleNamespace(average=random_generator(2), device=torch.device("cpu"), step=0)
     given = reproduce.Given(PictureList([content]), PictureList([255 - content]), style)
-    made = reproduce.paint_content(state, TINY, given, 2)
+    memory = memory_set(list(style.pictures), 2, seed=1)
+    made = reproduce.paint_memory(state, memory, given)
     output = made.panels[0].picture
     assert made.row["content_correlation_8px"] == content_fidelity(output, content, 8).correlation
-    turned = reproduce.paint_content(state, TINY, given._replace(painted=given.content), 2)
+    turned = reproduce.paint_memory(state, memory, given._replace(painted=given.content))
     assert not np.array_equal(turned.panels[0].picture, output)
+
+
+def test_measures_are_means_over_several_memory_sets():
+    rng = np.random.default_rng(0)
+    content, style = PictureList([textured(rng, 60, 60)]), PictureList([textured(rng, 50, 70)])
+    state = SimpleNamespace(average=random_generator(2), device=torch.device("cpu"), step=7)
+    given = reproduce.Given(content, content, style)
+    each = [reproduce.paint_memory(state, memory_set(list(style.pictures), 2, seed=n), given) for n in range(1, 5)]
+    made = reproduce.paint_content(state, TINY, given, 2)
+    distances = [painted.row["style_distance"] for painted in each]
+    assert made.row["style_distance"] == pytest.approx(np.mean(distances))
+    assert len(set(distances)) == 4
+    assert made.row["steps"] == 7
+    assert np.array_equal(made.panels[0].picture, each[0].panels[0].picture)
 
 
 @pytest.mark.parametrize("name", get_args(FigureName))

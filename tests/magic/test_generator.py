@@ -164,6 +164,7 @@ def test_baselines_paint_and_are_saved_and_loaded(settings):
         ({"system": "famos"}, "a memory_size >= 1 for famos"),
         ({"memory_size": 4}, "none for the other systems"),
         ({"inducing_points": 0}, "inducing_points >= 1"),
+        ({"refiner_channels": 0}, "refiner_channels >= 1"),
         ({"guided": False, "refiner_sees_content": True}, "a refiner that sees no content"),
     ],
 )
@@ -174,6 +175,15 @@ def test_settings_that_do_not_go_together(settings, message):
 
 def test_channels_that_no_heads_divide_do_for_systems_without_heads():
     assert random_generator(2, system="mosaic", channels=6)(*inputs(1)).image.shape == (2, 3, 32, 48)
+
+
+def test_a_refiner_may_be_wider_than_the_mixing_network():
+    plain, wide = (random_generator(2, refiner_channels=width) for width in (None, 16))
+    first = {net: getattr(wide, net).encoder[0].conv.out_channels for net in wide.nets}
+    assert first == {"mixing": 8, "refiner": 16}
+    assert plain.refiner.encoder[0].conv.out_channels == 8
+    loaded = unpack_generator(pack_generator(wide))
+    assert torch.equal(loaded(*inputs(2)).image, wide(*inputs(2)).image)
 
 
 @pytest.mark.parametrize(("sees", "same"), [(False, True), (True, False)])

@@ -22,7 +22,7 @@ CASES = [
     (2, 97, 33, 48, {"refine": "blend", "inducing_points": 3}),
     (3, 7, 5, 64, {"refiner_sees_content": True}),
     (3, 130, 171, 64, {"refine": "blend"}),
-    (3, 64, 200, 40, {"refiner_sees_content": True}),
+    (3, 64, 200, 40, {"refiner_sees_content": True, "refiner_channels": 7}),
     (4, 90, 75, 96, {"refine": "blend"}),
     (5, 40, 70, 320, {}),
     (2, 97, 120, 48, {"warp": "flow", "warp_reach_px": 30.0}),
