@@ -55,7 +55,7 @@ TRAIN = ("train", "demo")
         (("--generator.warp", "flow", "--generator.system", "mosaic"), "a guided model without a warp"),
         (
             ("--generator.system", "famos", "--generator.memory-size", 10),
-            "options that famos has, got ['heads', 'refine', 'refiner_sees_content']",
+            "options that famos has, got ['heads', 'refine', 'refiner_channels', 'refiner_sees_content']",
         ),
         (
             ("--generator.no-guided", "--generator.no-refiner-sees-content", "--crops.memory", "fixed"),
