@@ -20,7 +20,7 @@ from PIL import Image
 
 from jobs.config import TrainConfig
 from jobs.faces import draw_faces
-from jobs.figures import Figure, figure
+from jobs.figures import MEMORY_SETS, Figure, figure
 from jobs.local_training import train_here
 from jobs.measure_config import ReproduceConfig
 from jobs.validation import collage_of, pixels
@@ -43,10 +43,7 @@ from pipelines.tone import common_tone, match_tone, tone_of
 PANEL_PX = {"fig2": 128, "fig7": 420, "fig8": 420, "fig9": 420}
 TRAINING_FACES, HELD_OUT_FACES, MOST_FACES = 400, 64, 4000
 SHOWN_K = (2, 4, 8, 12)
-MEMORY_SETS = 4
-"""Of K templates each, that a content is painted from: one set is closer to the style than another by chance."""
 SHEET_BYTES = 400_000
-SETS_NOTE = f"Measures are means over {MEMORY_SETS} memory sets, but for a system whose memory is fixed; one is shown."
 SHOWN_OPTIONS = ("faces", "minutes", "templates")  # that the table's command repeats
 
 
@@ -230,8 +227,7 @@ def write(config: ReproduceConfig, plan: Figure, folder: Path, minutes: float, s
     options = "".join(f" --{name} {getattr(config, name)}" for name in SHOWN_OPTIONS if getattr(config, name))
     path = target / f"{config.figure}-{config.scale}.md"
     measured = as_table({label: painted.row for label, painted in shown.items()})
-    sets = "" if config.figure == "fig2" else SETS_NOTE
-    note = "".join(f"\n\n{text}" for text in (sets, plan.note) if text)
+    note = f"\n\n{plan.note}" if plan.note else ""
     command = f"magic reproduce {config.figure} --scale {config.scale}{options}"
     path.write_text(
         f"# {config.figure}: {plan.title}\n\n"

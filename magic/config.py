@@ -98,6 +98,11 @@ class GeneratorConfig:
         )
 
     @property
+    def refiner_width(self) -> int:
+        """Channels of the refiner after the first halving."""
+        return self.refiner_channels or self.channels
+
+    @property
     def multiple(self) -> int:
         """What heights and widths must be a multiple of: 2^depth pixels."""
         return 1 << self.depth

@@ -64,5 +64,4 @@ def bytes_kept(config: GeneratorConfig, net: Net, num_templates: int, pixels: in
     if net == "mixing" and config.system == "magic":
         whole = (1 + NUM_PLANES["affine"]) * torch.float32.itemsize if config.warp == "affine" else 0
         return num_templates * pixels * max(config.channels * size // 2, whole)
-    width = config.refiner_channels if net == "refiner" else None
-    return pixels * (width or config.channels) * size // 2
+    return pixels * (config.refiner_width if net == "refiner" else config.channels) * size // 2

@@ -151,8 +151,7 @@ class MagicGenerator(Generator):
         )
         nn.init.zeros_(self.mixing.head.weight[1:])  # no warp
         inputs, outputs = 6 if config.refiner_sees_content else 3, 4 if config.refine == "blend" else 3
-        width = config.refiner_channels or config.channels
-        self.refiner = UNet(inputs, outputs, channels=width, depth=config.depth)
+        self.refiner = UNet(inputs, outputs, channels=config.refiner_width, depth=config.depth)
         if config.refine == "blend":
             nn.init.constant_(self.refiner.head.bias[3], FIRST_PAINTED)
 

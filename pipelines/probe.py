@@ -158,10 +158,12 @@ def _peak_of_memory(device: torch.device) -> Callable[[], int]:
         torch.cuda.reset_peak_memory_stats(device)
         used = torch.cuda.memory_allocated(device)
         return lambda: torch.cuda.max_memory_allocated(device) - used
-    if give_back := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
+    watermark = Path("/proc/self/clear_refs")
+    linux = os.access(watermark, os.W_OK)
+    if linux and (give_back := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc's
         give_back(0)
-    watermark, before = Path("/proc/self/clear_refs"), psutil.Process().memory_info().rss
-    if not os.access(watermark, os.W_OK):  # not Linux
+    before = psutil.Process().memory_info().rss
+    if not linux:
         return lambda: psutil.Process().memory_info().rss - before
     watermark.write_text("5")
     return lambda: _high_water() - before
