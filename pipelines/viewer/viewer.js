@@ -15,6 +15,7 @@ const PAINTED = "This poster was painted in the style of its pictures; no place 
 let latest = 0; // counts requests: an answer that comes after a later request is dropped
 let held = null; // pixel that stays in the panel
 let pointer = null; // place of the mouse on the page
+const thumbs = new Map(); // URL -> its Image: one on its way is not given up when the pointer moves on
 
 /** The pixel of the poster at a place of the viewer's element, or null beside it. */
 function pixelAt(place) {
@@ -63,6 +64,9 @@ function describe(pixel, number) {
   at("place").textContent = `${POSTER.warped ? "about " : ""}x ${source.x}, y ${source.y}`;
   at("orientation").textContent = TURNS[source.turns] + (source.flip ? ", then flipped" : "");
   at("pixel").textContent = `x ${pixel.x}, y ${pixel.y}`;
+  if (!thumbs.has(picture.thumb)) {
+    thumbs.set(picture.thumb, Object.assign(new Image(), { src: picture.thumb }));
+  }
   at("thumb").src = picture.thumb;
   at("thumb").alt = `${picture.name}, small, with a ring around the place`;
   at("thumb").width = picture.width;

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import io
+import itertools
 import json
 import os
 import shutil
@@ -142,6 +143,8 @@ def open_page(browser):
 
     yield open_
     for context in contexts:
+        for page in context.pages:  # what is still on its way would count as failed
+            page.wait_for_function("[...thumbs.values()].every((image) => image.complete)")
         context.close()
     assert troubles == []
 
@@ -211,10 +214,26 @@ def test_hovering_tells_the_place_that_the_memory_set_shows(open_page, shown, ad
     thumb, marker = page.locator("#thumb").bounding_box(), page.locator("#marker").bounding_box()
     picture = shown.poster.pictures[shown.poster.templates[shown.label(x, y)].picture]
     column, row = shown.sources(x, y)[1, 1]
-    assert page.locator("#thumb").evaluate("(image) => image.naturalWidth") > 0
+    page.wait_for_function("at('thumb').complete && at('thumb').naturalWidth > 0")
     for start, size, place, side in (("x", "width", column, "width"), ("y", "height", row, "height")):
         middle = marker[start] + marker[size] / 2
         assert middle == pytest.approx(thumb[start] + thumb[size] * (place + 0.5) / picture[side], abs=1)
+
+
+def test_a_thumbnail_on_its_way_is_not_given_up_when_the_pointer_moves_on(open_page, shown, server):
+    page, waiting = open_page(server), []
+    page.route("**/thumbs/*", lambda route: waiting.append(route))
+    pictures = {}
+    for x, y in itertools.product(range(0, WIDTH, 40), range(0, HEIGHT, 40)):
+        pictures.setdefault(shown.poster.templates[shown.label(x, y)].picture, (x, y))
+    assert len(pictures) > 1
+    for x, y in pictures.values():
+        page.mouse.move(*place_of(page, x, y))
+        check(page, shown, x, y)
+    for route in waiting:
+        route.continue_()
+    assert len(waiting) == len(pictures)
+    page.wait_for_function("at('thumb').complete && at('thumb').naturalWidth > 0")
 
 
 def test_panning_and_zooming_move_the_poster_under_the_pointer(open_page, shown, address):
