@@ -2,33 +2,27 @@
 
 import functools
 import http.server
-import io
 import itertools
 import json
 import os
 import shutil
 import threading
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from magic.memory import MemorySet, oriented
 from magic.tiles import Box
 from pipelines.deepzoom import PAGE, export_deepzoom
 from pipelines.finished import FinishedPoster
 from pipelines.objects import write_json
+from tests.pipelines.viewed import HEIGHT, WIDTH, Shown, flat_place, place_of, seen_at, settle
 
-HEIGHT, WIDTH = 700, 901
 MANY = 300  # templates: more than a byte can number
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-TURNS = ["upright", "turned left", "upside down", "turned right"]
 
 
 def chromium() -> str:
@@ -49,46 +43,6 @@ def browser():
         started = play.chromium.launch(executable_path=executable, args=FLAGS)  # makes a new profile
         yield started
         started.close()
-
-
-def coordinates(height: int, width: int) -> np.ndarray:
-    """A picture whose colours say where they are: column, row, 0."""
-    across, down = np.meshgrid(np.arange(width), np.arange(height))
-    return np.stack([across, down, 0 * down], -1).astype(np.uint8)
-
-
-@dataclass
-class Shown:
-    """A poster and its folder for browsers."""
-
-    poster: FinishedPoster
-    folder: Path
-
-    @functools.cached_property
-    def labels(self) -> np.ndarray:
-        return self.poster.store.read("labels", Box(0, 0, *self.poster.store.size()))[0]
-
-    def label(self, x: int, y: int) -> int:
-        return int(self.labels[y, x])
-
-    def sources(self, x: int, y: int) -> np.ndarray:
-        """Columns and rows of the style picture that lie at a pixel of the poster and around it, [3 3 2]."""
-        pictures = {number: coordinates(p["height"], p["width"]) for number, p in enumerate(self.poster.pictures)}
-        memory = MemorySet(pictures, self.poster.templates)
-        return memory.crop(self.label(x, y), Box(y - 1, x - 1, y + 2, x + 2))[..., :2].astype(int)
-
-    def orientation(self, x: int, y: int) -> str | None:
-        """How the picture lies at a pixel; None where the mirrored plane turns around."""
-        seen = self.sources(x, y)
-        for turns in range(4):
-            for flip in (False, True):
-                laid = oriented(coordinates(3, 3), flip=flip, turns=turns)[..., :2].astype(int)
-                if np.array_equal(laid - laid[1, 1], seen - seen[1, 1]):
-                    return TURNS[turns] + (", then flipped" if flip else "")
-        return None
-
-    def colour(self, x: int, y: int) -> np.ndarray:
-        return np.array(self.poster.colours[self.label(x, y)])
 
 
 @pytest.fixture(scope="module")
@@ -147,28 +101,6 @@ def open_page(browser):
             page.wait_for_function("[...thumbs.values()].every((image) => image.complete)")
         context.close()
     assert troubles == []
-
-
-def settle(page) -> None:
-    """Wait until all that is to be seen is drawn."""
-    page.wait_for_function("[...items.values()].every((i) => i.getOpacity() === 0 || i.getFullyLoaded())")
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    page.wait_for_function("[...items.values()].every((i) => i.getOpacity() === 0 || i.getFullyLoaded())")
-
-
-def place_of(page, x: int, y: int) -> tuple[float, float]:
-    """Where on the page the middle of a poster's pixel is when all of the poster is shown."""
-    box = page.locator("#poster").bounding_box()
-    scale = min(box["width"] / WIDTH, box["height"] / HEIGHT)
-    left = box["x"] + (box["width"] - scale * WIDTH) / 2
-    top = box["y"] + (box["height"] - scale * HEIGHT) / 2
-    return left + (x + 0.5) * scale, top + (y + 0.5) * scale
-
-
-def seen_at(page, place: tuple[float, float]) -> np.ndarray:
-    """The colour on the screen."""
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    return np.array(picture.getpixel((int(place[0]), int(place[1]))))
 
 
 def text(page, name: str) -> str:
@@ -282,13 +214,6 @@ def test_layers_switch_and_fade(open_page, shown, address):
     settle(page)
     content = shown.poster.rgb("content", Box(y, x, y + 1, x + 1))[0, 0]
     assert np.abs(seen_at(page, place) - content).max() < 12
-
-
-def flat_place(poster: FinishedPoster) -> tuple[int, int]:
-    """Column and row of a pixel around which the poster has one colour, so that resampling hardly changes it."""
-    parts = np.lib.stride_tricks.sliding_window_view(poster.whole("output").astype(int), (3, 3), (0, 1))
-    row, column = np.argwhere(np.ptp(parts, axis=(-2, -1)).max(-1)[100:600, 100:800] == 0)[0]
-    return int(column) + 101, int(row) + 101
 
 
 def test_all_can_be_done_by_keys(open_page, shown, address):
