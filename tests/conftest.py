@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import uuid
@@ -37,6 +38,8 @@ from pipelines.pyramid import write_block
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
+# a script that runs tests in the background lets them ignore Ctrl-C, and with them all commands that they start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure():

@@ -4,14 +4,11 @@ Jobs are submitted as a user does. Faults are real: processes are killed, server
 there afterwards, to the last byte.
 """
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,16 +16,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-import s3fs
 from botocore.exceptions import BotoCoreError
-from mlflow import MlflowClient
 from PIL import Image
 
 from pipelines.images import decode
@@ -36,6 +29,7 @@ from tests.servers import radosgw
 from tests.servers.mlflow_server import PASSWORD, MlflowServer
 from tests.servers.radosgw import Radosgw
 from tests.servers.ray_cluster import RayCluster
+from tests.servers.studio import Studio
 from tests.test_end_to_end import SMALL
 
 missing = radosgw.missing()
@@ -45,67 +39,8 @@ pytestmark = pytest.mark.skipif(
 )
 AWAY_S = 20
 """How long a stopped server stays away."""
-PATIENCE_S = 300
 STEPS, EVERY = 40, 4
 BUCKET = "studio"
-
-
-@dataclass
-class Studio:
-    """The servers, and the commands of somebody who works with them."""
-
-    folder: Path
-    storage: Radosgw
-    tracking: MlflowServer
-    cluster: RayCluster
-    environment: dict[str, str]
-    said: list[str] = field(default_factory=list)
-    """All that commands have printed."""
-
-    def magic(self, *args: object, status: int = 0, **other: str) -> str:
-        """Type a command; returns what it prints."""
-        process = self.begin(*args, **other)
-        printed, _ = process.communicate(timeout=PATIENCE_S)
-        self.said.append(printed)
-        assert process.returncode == status, printed
-        return printed
-
-    def begin(self, *args: object, **other: str) -> subprocess.Popen:
-        """Type a command, and leave it running. Nothing but the token tells that there is authentication."""
-        known = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
-        return subprocess.Popen(
-            [sys.executable, "-m", "jobs.cli", *map(str, args)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=known | self.environment | other,
-            start_new_session=True,
-        )
-
-    @cached_property
-    def files(self) -> s3fs.S3FileSystem:
-        """The object storage; nothing is remembered of what it holds."""
-        return s3fs.S3FileSystem(
-            key=radosgw.ACCESS_KEY,
-            secret=radosgw.SECRET_KEY,
-            endpoint_url=self.storage.url,
-            skip_instance_cache=True,
-            use_listings_cache=False,
-        )
-
-    def digests(self, folder: str) -> dict[str, str]:
-        """SHA-256 of every object in a folder."""
-        root = folder.removeprefix("s3://")
-        return {name.removeprefix(root): hashlib.sha256(data).hexdigest() for name, data in self.stored(root).items()}
-
-    def stored(self, folder: str) -> dict[str, bytes]:
-        """Every object in a folder, by its name."""
-        return self.files.cat(self.files.find(folder))
-
-    def runs(self) -> MlflowClient:
-        """The tracking server, as the studio's administrator."""
-        os.environ.update(self.tracking.environment)
-        return MlflowClient(self.tracking.url, registry_uri=self.tracking.url)
 
 
 @pytest.fixture(scope="module")
@@ -320,9 +255,12 @@ def test_a_job_is_found_again_left_alone_and_stopped(studio, trained):
     assert "expected nobody at work in s3://studio/stopped" in studio.magic("submit", *long, "--seed", 5, status=2)
     follower = studio.begin("jobs", "logs", name, "--follow")
     assert follower.stdout is not None
-    next(line for line in follower.stdout if "Running entrypoint" in line)
-    follower.send_signal(signal.SIGINT)
-    printed, _ = follower.communicate(timeout=60)
+    try:
+        next(line for line in follower.stdout if "Running entrypoint" in line)
+        follower.send_signal(signal.SIGINT)
+        printed, _ = follower.communicate(timeout=60)
+    finally:
+        follower.kill()
     assert "detached; the job goes on" in printed
     assert follower.returncode == 0
     assert "RUNNING" in studio.magic("jobs", "status", name)
