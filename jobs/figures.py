@@ -12,6 +12,8 @@ DEMO = Path(__file__).parent.parent / "demo"
 ENDLESS = 10_000_000  # time ends these trainings
 MEMORY_SETS = 4
 """Of K templates each, that a content is painted from: one set is closer to the style than another by chance."""
+TRAININGS = 4
+"""Of each system on a CPU: short trainings from other seeds differ more than systems do."""
 SETS = f"Measures are means over {MEMORY_SETS} memory sets, but for a system whose memory is fixed; one is shown."
 HALF_SIZE = "Our pictures have sides half as long as the published ones: a cell of 16 px in them is one of 32 px there."
 
@@ -24,9 +26,11 @@ class Figure:
     runs: dict[str, TrainConfig]
     """Settings by the label that each run has on the sheet."""
     minutes: float
-    """Training time of each run."""
+    """Of each training."""
     num_templates: int
     """K of the pictures that are shown."""
+    trainings: int = 1
+    """How often each run is trained, from seeds 0, 1, ..."""
     note: str = ""
     """What has to be known to read its table."""
 
@@ -82,14 +86,15 @@ def figure(name: str, scale: Scale, data: Path) -> Figure:
         return Figure("Unguided collages of faces", {"unguided": unguided(scale)}, 10 if cpu else 60, 4)
     if name == "fig7":
         runs = {f"lambda_E = {x:g}": with_losses(demo_base(scale), entropy=x) for x in (0.5, 5.0)}
-        return Figure("Entropy of A", runs, 2.5 if cpu else 20, 12 if cpu else 50, SETS)
+        return Figure("Entropy of A", runs, 4 if cpu else 20, 12 if cpu else 50, note=SETS)
     if name == "fig8":
         runs = {f"lambda_TV = {x:g}": with_losses(demo_base(scale), total_variation=x) for x in (1.0, 100.0)}
-        return Figure("Total variation of A", runs, 2.5 if cpu else 20, 12 if cpu else 50, SETS)
+        return Figure("Total variation of A", runs, 4 if cpu else 20, 12 if cpu else 50, note=SETS)
     base = milan_base(scale, data)
     runs = {"convolutional mosaic": as_mosaic(base), "FAMOS hybrid": as_famos(base), "MAGIC": base}
     note = f"{SETS}\n\n{HALF_SIZE}" if cpu else SETS
-    return Figure("Three systems on Milan and Arcimboldo", runs, 10 if cpu else 120, base.crops.num_templates, note)
+    minutes, trainings = (10, TRAININGS) if cpu else (120, 1)
+    return Figure("Three systems on Milan and Arcimboldo", runs, minutes, base.crops.num_templates, trainings, note)
 
 
 def unguided(scale: Scale) -> TrainConfig:

@@ -22,7 +22,7 @@ NOTE = "clock.json"
 
 
 def train_here(
-    config: TrainConfig, content: Pictures | None, style: Pictures, folder: Path, *, seconds: float
+    config: TrainConfig, content: Pictures | None, style: Pictures, folder: Path, *, seconds: float, place: int = 0
 ) -> TrainState:
     """Train for so many seconds in all, or to the last step; goes on from the newest checkpoint in the folder.
 
@@ -32,13 +32,14 @@ def train_here(
         style: style pictures.
         folder: for checkpoints. One that is half written is never taken up.
         seconds: of training, not counting checkpoints and earlier starts.
+        place: among the trainings that run side by side, for the progress bar.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(config.crops.seed)
     state = new_state(config.generator, config.discriminator, config.losses, config.optimizer, device=device)
     spent = resume(folder, state)
     started = saved = time.monotonic()
-    with tqdm(desc=config.name, total=round(seconds), initial=round(spent), unit="s") as bar:
+    with tqdm(desc=config.name, total=round(seconds), initial=round(spent), unit="s", position=place) as bar:
         for batch in prefetched(config, content, style, state.step):
             if spent >= seconds:
                 break

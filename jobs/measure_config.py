@@ -83,6 +83,9 @@ class ReproduceConfig:
     """fig2 alone: folder of aligned pictures, CelebA's for one. Left out: drawn faces."""
     minutes: float | None = None
     """Training time of each run. Left out: the figure's own."""
+    trainings: int | None = None
+    """fig7 to fig9: how often each run is trained, from seeds 0, 1, ...; measures are means. Left out: the figure's
+    own."""
     templates: int | None = None
     """fig7 to fig9: K of the pictures that are shown. Left out: the figure's own."""
     dry_run: bool = False
@@ -90,4 +93,7 @@ class ReproduceConfig:
 
     def __post_init__(self) -> None:
         require(self.minutes is None or self.minutes > 0, "minutes > 0", self.minutes, "leave it out")
-        require(self.templates is None or self.templates >= 1, "templates >= 1", self.templates, "leave it out")
+        for name, value in (("trainings", self.trainings), ("templates", self.templates)):
+            require(value is None or value >= 1, f"{name} >= 1", value, "leave it out")
+            guided = self.figure != "fig2"
+            require(value is None or guided, f"no {name} for fig2", value, "it has one training, and several K")

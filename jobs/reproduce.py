@@ -7,8 +7,9 @@ r(C(figure='fig9', scale='gpu', data='DATA'))"
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from jobs.faces import draw_faces
 from jobs.figures import MEMORY_SETS, Figure, figure
 from jobs.local_training import train_here
 from jobs.measure_config import ReproduceConfig
+from jobs.side_by_side import places, side_by_side
 from jobs.validation import collage_of, pixels
 from magic.batch import to_uint8
 from magic.config import require
@@ -44,7 +46,11 @@ PANEL_PX = {"fig2": 128, "fig7": 420, "fig8": 420, "fig9": 420}
 TRAINING_FACES, HELD_OUT_FACES, MOST_FACES = 400, 64, 4000
 SHOWN_K = (2, 4, 8, 12)
 SHEET_BYTES = 400_000
-SHOWN_OPTIONS = ("faces", "minutes", "templates")  # that the table's command repeats
+SPREAD = ("style_distance", "content_correlation_16px")
+AGAIN = (
+    "Every run was trained {} times, from as many seeds: measures are means over these, the pictures are the first's."
+)
+SHOWN_OPTIONS = ("faces", "minutes", "trainings", "templates")  # that the table's command repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +78,66 @@ def reproduce(config: ReproduceConfig) -> Path:
         ValueError: if the figure's pictures are not in the data folder.
     """
     plan = figure(config.figure, config.scale, Path(config.data))
-    minutes = config.minutes or plan.minutes
+    plan = replace(
+        plan,
+        minutes=config.minutes or plan.minutes,
+        trainings=config.trainings or plan.trainings,
+        num_templates=config.templates or plan.num_templates,
+    )
     folder = Path(config.out) / f"{config.figure}-{config.scale}"
-    print(f"{config.figure}: {plan.title}; {len(plan.runs)} runs of {minutes:g} minutes each; folder {folder}")
+    print(f"{config.figure}: {plan.title}; {how_long(plan)}; folder {folder}")
     if config.dry_run:
         return folder
-    paint = unguided_figure if config.figure == "fig2" else guided_figure
-    shown = paint(plan, folder, minutes * 60, config)
-    return write(config, plan, folder, minutes, shown)
+    shown = (unguided_figure if config.figure == "fig2" else guided_figure)(plan, folder, config)
+    return write(config, plan, folder, shown)
 
 
-def guided_figure(plan: Figure, folder: Path, seconds: float, config: ReproduceConfig) -> dict[str, Painted]:
+def how_long(plan: Figure) -> str:
+    """How many trainings there are, for how long, and how many of them at a time."""
+    count = len(plan.runs) * plan.trainings
+    return f"trainings: {count}, {plan.minutes:g} minutes each, {places(count)} at a time"
+
+
+def guided_figure(plan: Figure, folder: Path, config: ReproduceConfig) -> dict[str, Painted]:
     """Every run's picture of the same content, at the content's size in training."""
     beside = published(Path(config.data)) if config.figure == "fig9" else {}  # first: it must not fail at the end
-    shown = {}
-    for label, run in plan.runs.items():
-        given = read_guided(run)
-        state = trained(replace(run, name=slug(label)), given.painted, given.style, folder, seconds)
-        shown[label] = paint_content(state, run, given, config.templates or plan.num_templates)
-    return shown | beside
+    runs = [
+        replace(run, name=f"{slug(label)}-seed-{seed}", crops=replace(run.crops, seed=seed))
+        for seed in range(plan.trainings)
+        for label, run in plan.runs.items()
+    ]
+    made = side_by_side(partial(train_and_paint, plan=replace(plan, runs={}), folder=folder), runs)
+    shown = {label: made[number :: len(plan.runs)] for number, label in enumerate(plan.runs)}
+    return {label: mean_of(trainings) for label, trainings in shown.items()} | beside
+
+
+def train_and_paint(run: TrainConfig, place: int, plan: Figure, folder: Path) -> Painted:
+    """One training of a guided figure, and what it paints."""
+    given = read_guided(run)
+    state = trained(run, given.painted, given.style, folder, plan.minutes * 60, place)
+    return paint_content(state, run, given, plan.num_templates)
+
+
+def mean_of(trainings: Sequence[Painted]) -> Painted:
+    """The first training's pictures and the measures' means; of several trainings also what SPREAD names of each."""
+    row = means([each.row for each in trainings])
+    if len(trainings) > 1:
+        row |= {f"{name}, seed {seed}": each.row[name] for name in SPREAD for seed, each in enumerate(trainings)}
+    return Painted(trainings[0].panels, row)
+
+
+def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of every measure."""
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 def trained(
-    run: TrainConfig, content: PictureList | None, style: PictureList, folder: Path, seconds: float
+    run: TrainConfig, content: PictureList | None, style: PictureList, folder: Path, seconds: float, place: int = 0
 ) -> TrainState:
     """The run, trained in a folder of its name, which belongs to it."""
     claim(str(folder / run.name), asdict(run), "a run's folder (--out)")
     fast_kernels()
-    return train_here(run, content, style, folder / run.name, seconds=seconds)
+    return train_here(run, content, style, folder / run.name, seconds=seconds, place=place)
 
 
 def fast_kernels() -> None:
@@ -131,7 +169,7 @@ def paint_content(state: TrainState, run: TrainConfig, given: Given, k: int) -> 
         MemorySet.of(given.style, draw_templates(given.style, k, seed=seed)) for seed in range(1, 1 + MEMORY_SETS)
     ]
     made = [paint_memory(state, memory, given) for memory in memories]
-    return Painted(made[0].panels, {name: float(np.mean([each.row[name] for each in made])) for name in made[0].row})
+    return Painted(made[0].panels, means([each.row for each in made]))
 
 
 def paint_memory(state: TrainState, memory: MemorySet, given: Given) -> Painted:
@@ -164,7 +202,7 @@ def published(data: Path) -> dict[str, Painted]:
     return shown
 
 
-def unguided_figure(plan: Figure, folder: Path, seconds: float, config: ReproduceConfig) -> dict[str, Painted]:
+def unguided_figure(plan: Figure, folder: Path, config: ReproduceConfig) -> dict[str, Painted]:
     """Collages of faces for several seeds and K, measured against faces that training never saw."""
     ((label, run),) = plan.runs.items()
     size = run.crops.patch_px
@@ -178,7 +216,7 @@ def unguided_figure(plan: Figure, folder: Path, seconds: float, config: Reproduc
     chosen = replace(run.style, urls=tuple(urls[i] for i in some))
     everything = read_source(chosen, min_side_px=size, name="style").pictures
     known, held_out = PictureList(everything[:-HELD_OUT_FACES]), everything[-HELD_OUT_FACES:]
-    state = trained(replace(run, name=slug(label)), None, known, folder, seconds)
+    state = trained(replace(run, name=slug(label)), None, known, folder, plan.minutes * 60)
     return {f"K = {k}": paint_sets(state, known, held_out, k) for k in SHOWN_K}
 
 
@@ -197,7 +235,7 @@ def paint_sets(state: TrainState, known: PictureList, held_out: Sequence[ndarray
             panels += [Panel("collage", made.image), Panel("weights", made.colours)]
             panels += [Panel(f"element {i + 1}", picture) for i, picture in enumerate(chosen[:3])]
     distances = {
-        name: style_distance(side_by_side(some), [side_by_side(held_out)])
+        name: style_distance(as_one(some), [as_one(held_out)])
         for name, some in {"style_distance": collages, "style_distance_of_averages": averages}.items()
     }
     row = {"steps": float(state.step), **distances}
@@ -205,7 +243,7 @@ def paint_sets(state: TrainState, known: PictureList, held_out: Sequence[ndarray
     return Painted(panels, row)
 
 
-def side_by_side(pictures: Sequence[ndarray]) -> ndarray:
+def as_one(pictures: Sequence[ndarray]) -> ndarray:
     """Equal squares as one picture: its patches are theirs, but for those across their borders."""
     columns = round(len(pictures) ** 0.5)
     rows = [np.concatenate(pictures[i : i + columns], 1) for i in range(0, len(pictures) // columns * columns, columns)]
@@ -217,7 +255,7 @@ def slug(label: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in label).split())
 
 
-def write(config: ReproduceConfig, plan: Figure, folder: Path, minutes: float, shown: dict[str, Painted]) -> Path:
+def write(config: ReproduceConfig, plan: Figure, folder: Path, shown: dict[str, Painted]) -> Path:
     """The sheet as a JPEG, the table as Markdown beside it."""
     rows = [[Panel(f"{label}: {p.label}", p.picture) for p in painted.panels] for label, painted in shown.items()]
     picture = sheet(rows, PANEL_PX[config.figure])
@@ -227,11 +265,12 @@ def write(config: ReproduceConfig, plan: Figure, folder: Path, minutes: float, s
     options = "".join(f" --{name} {getattr(config, name)}" for name in SHOWN_OPTIONS if getattr(config, name))
     path = target / f"{config.figure}-{config.scale}.md"
     measured = as_table({label: painted.row for label, painted in shown.items()})
-    note = f"\n\n{plan.note}" if plan.note else ""
+    notes = [AGAIN.format(plan.trainings)] if plan.trainings > 1 else []
+    note = "".join(f"\n\n{text}" for text in [*notes, plan.note] if text)
     command = f"magic reproduce {config.figure} --scale {config.scale}{options}"
     path.write_text(
         f"# {config.figure}: {plan.title}\n\n"
-        f"`{command}`, {minutes:g} minutes of training for each run, on {machine()}\n\n{measured}{note}\n\n"
+        f"`{command}` on {machine()}; {how_long(plan)}\n\n{measured}{note}\n\n"
         f"![{plan.title}]({config.figure}-{config.scale}.jpg)\n"
     )
     print(path.read_text())

@@ -82,6 +82,7 @@ def test_a_figure_is_a_sheet_and_a_table(name, tmp_path, monkeypatch):
         return replace(plan, runs={label: tiny(run) for label, run in plan.runs.items()})
 
     monkeypatch.setattr(reproduce, "figure", shrunk)
+    monkeypatch.setattr(figures, "TRAININGS", 2)
     monkeypatch.setattr(reproduce, "TRAINING_FACES", 12)
     monkeypatch.setattr(reproduce, "HELD_OUT_FACES", 4)
     monkeypatch.setattr(reproduce, "MOST_FACES", 16)
@@ -98,6 +99,9 @@ def test_a_figure_is_a_sheet_and_a_table(name, tmp_path, monkeypatch):
     assert all(column in text for column in [*columns, "style_distance", "entropy"])
     assert ("half as long as the published ones" in text) == (name == "fig9")
     assert ("means over 4 memory sets" in text) == (name != "fig2")
+    trainings = {"fig2": 1, "fig7": 2, "fig8": 2, "fig9": 6}[name]
+    assert f"trainings: {trainings}, " in text
+    assert ("trained 2 times" in text) == ("style_distance, seed 1" in text) == (name == "fig9")
     assert Image.open(written.with_suffix(".jpg")).width > 500
 
 
@@ -169,6 +173,24 @@ def test_measures_are_means_over_several_memory_sets():
     assert len(set(distances)) == 4
     assert made.row["steps"] == 7
     assert np.array_equal(made.panels[0].picture, each[0].panels[0].picture)
+
+
+def test_trainings_from_other_seeds_are_listed_one_by_one():
+    panels = [np.zeros((2, 2, 3)), np.ones((2, 2, 3))]
+    rows = [{"steps": s, "style_distance": d, "content_correlation_16px": c} for s, d, c in ((3, 80, 0.5), (5, 90, 1))]
+    each = [reproduce.Painted([panel], row) for panel, row in zip(panels, rows, strict=True)]
+    mean = {"steps": 4, "style_distance": 85, "content_correlation_16px": 0.75}
+    one = {"style_distance, seed 0": 80, "style_distance, seed 1": 90}
+    one |= {"content_correlation_16px, seed 0": 0.5, "content_correlation_16px, seed 1": 1}
+    made = reproduce.mean_of(each)
+    assert made.row == mean | one
+    assert made.panels == [panels[0]]
+    assert reproduce.mean_of(each[:1]).row == rows[0]
+
+
+def test_figure_2_has_one_training():
+    with pytest.raises(ValueError, match="expected no trainings for fig2, got 2"):
+        ReproduceConfig(figure="fig2", trainings=2)
 
 
 @pytest.mark.parametrize("name", get_args(FigureName))

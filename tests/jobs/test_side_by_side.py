@@ -1,0 +1,46 @@
+"""Work side by side: as many as there are cores, in the things' order, and none left when one fails."""
+
+import multiprocessing
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from jobs.side_by_side import places, side_by_side
+
+
+def note(thing, place, folder: Path):
+    """Wait for as many others as should be at work now; tell who worked, where and with how many threads."""
+    (folder / str(thing)).touch()
+    while thing < places(2) and len(list(folder.iterdir())) < places(2):
+        time.sleep(0.01)
+    return thing, place, torch.get_num_threads(), os.getpid()
+
+
+def fail_or_sleep(thing, place):
+    if thing == 0:
+        raise ValueError("this one cannot be done")
+    time.sleep(1000)
+
+
+def test_results_come_in_order_from_processes_that_share_the_cores(tmp_path):
+    threads = torch.get_num_threads()
+    made = side_by_side(partial(note, folder=tmp_path), range(5))
+    assert [thing for thing, *_ in made] == list(range(5))
+    assert {place for _, place, *_ in made} == set(range(places(5)))
+    assert {count for _, _, count, _ in made} == {threads // places(5)}
+    assert len({pid for *_, pid in made}) == places(5)
+
+
+def test_a_single_thing_has_all_of_this_process(tmp_path):
+    assert side_by_side(partial(note, folder=tmp_path), [7]) == [(7, 0, torch.get_num_threads(), os.getpid())]
+
+
+@pytest.mark.skipif(places(2) < 2, reason="there is one core")
+def test_one_that_fails_ends_the_others():
+    with pytest.raises(ValueError, match="cannot be done"):
+        side_by_side(fail_or_sleep, [0, 1])
+    assert not multiprocessing.active_children()
