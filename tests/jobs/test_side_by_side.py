@@ -2,14 +2,19 @@
 
 import multiprocessing
 import os
+import sys
 import time
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
 from jobs.side_by_side import places, side_by_side
+from tests.servers.processes import ENDING_S, start, wait_until
+
+TWO_CORES = pytest.mark.skipif(places(2) < 2, reason="nothing runs side by side here")
 
 
 def note(thing, place, folder: Path):
@@ -18,6 +23,11 @@ def note(thing, place, folder: Path):
     while thing < places(2) and len(list(folder.iterdir())) < places(2):
         time.sleep(0.01)
     return thing, place, torch.get_num_threads(), os.getpid()
+
+
+def say_and_sleep(thing, place, folder: Path):
+    (folder / str(os.getpid())).touch()
+    time.sleep(1000)
 
 
 def fail_or_sleep(thing, place):
@@ -39,8 +49,23 @@ def test_a_single_thing_has_all_of_this_process(tmp_path):
     assert side_by_side(partial(note, folder=tmp_path), [7]) == [(7, 0, torch.get_num_threads(), os.getpid())]
 
 
-@pytest.mark.skipif(places(2) < 2, reason="there is one core")
+@TWO_CORES
 def test_one_that_fails_ends_the_others():
     with pytest.raises(ValueError, match="cannot be done"):
         side_by_side(fail_or_sleep, [0, 1])
     assert not multiprocessing.active_children()
+
+
+@TWO_CORES
+def test_a_process_that_is_killed_takes_its_own_along(tmp_path):
+    folder = tmp_path / "at work"
+    folder.mkdir()
+    work = f"partial({say_and_sleep.__name__}, folder=Path({str(folder)!r}))"
+    script = f"from {__name__} import *\nside_by_side({work}, [0, 1])"
+    process = start([sys.executable, "-c", script], tmp_path / "log")
+    wait_until(lambda: len(list(folder.iterdir())) == 2, "two processes at work", tmp_path / "log", process)
+    both = [psutil.Process(int(path.name)) for path in folder.iterdir()]
+    process.kill()
+    process.wait()
+    _, left = psutil.wait_procs(both, timeout=ENDING_S)
+    assert not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
