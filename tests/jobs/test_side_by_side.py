@@ -17,10 +17,10 @@ from tests.servers.processes import ENDING_S, start, wait_until
 TWO_CORES = pytest.mark.skipif(places(2) < 2, reason="nothing runs side by side here")
 
 
-def note(thing, place, folder: Path):
+def note(thing, place, folder: Path, together: int):
     """Wait for as many others as should be at work now; tell who worked, where and with how many threads."""
     (folder / str(thing)).touch()
-    while thing < places(2) and len(list(folder.iterdir())) < places(2):
+    while thing < together and len(list(folder.iterdir())) < together:
         time.sleep(0.01)
     return thing, place, torch.get_num_threads(), os.getpid()
 
@@ -37,16 +37,17 @@ def fail_or_sleep(thing, place):
 
 
 def test_results_come_in_order_from_processes_that_share_the_cores(tmp_path):
-    threads = torch.get_num_threads()
-    made = side_by_side(partial(note, folder=tmp_path), range(5))
+    threads, together = torch.get_num_threads(), places(5)
+    made = side_by_side(partial(note, folder=tmp_path, together=together), range(5))
     assert [thing for thing, *_ in made] == list(range(5))
-    assert {place for _, place, *_ in made} == set(range(places(5)))
-    assert {count for _, _, count, _ in made} == {threads // places(5)}
-    assert len({pid for *_, pid in made}) == places(5)
+    assert {place for _, place, *_ in made} == set(range(together))
+    assert {count for _, _, count, _ in made} == {threads // together}
+    assert len({pid for *_, pid in made}) == together
 
 
 def test_a_single_thing_has_all_of_this_process(tmp_path):
-    assert side_by_side(partial(note, folder=tmp_path), [7]) == [(7, 0, torch.get_num_threads(), os.getpid())]
+    made = side_by_side(partial(note, folder=tmp_path, together=1), [7])
+    assert made == [(7, 0, torch.get_num_threads(), os.getpid())]
 
 
 @TWO_CORES
