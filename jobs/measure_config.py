@@ -82,7 +82,7 @@ class ReproduceConfig:
     faces: str | None = None
     """fig2 alone: folder of aligned pictures, CelebA's for one. Left out: drawn faces."""
     minutes: float | None = None
-    """Training time of each run. Left out: the figure's own."""
+    """Of each training. Left out: the figure's own."""
     trainings: int | None = None
     """fig7 to fig9: how often each run is trained, from seeds 0, 1, ...; measures are means. Left out: the figure's
     own."""
@@ -95,5 +95,5 @@ class ReproduceConfig:
         require(self.minutes is None or self.minutes > 0, "minutes > 0", self.minutes, "leave it out")
         for name, value in (("trainings", self.trainings), ("templates", self.templates)):
             require(value is None or value >= 1, f"{name} >= 1", value, "leave it out")
-            guided = self.figure != "fig2"
-            require(value is None or guided, f"no {name} for fig2", value, "it has one training, and several K")
+            accepted = value is None or self.figure != "fig2"
+            require(accepted, f"no {name} for fig2", value, "it has one training, and several K")

@@ -106,16 +106,17 @@ def guided_figure(plan: Figure, folder: Path, config: ReproduceConfig) -> dict[s
         for seed in range(plan.trainings)
         for label, run in plan.runs.items()
     ]
-    made = side_by_side(partial(train_and_paint, plan=replace(plan, runs={}), folder=folder), runs)
+    work = partial(train_and_paint, folder=folder, seconds=plan.minutes * 60, k=plan.num_templates)
+    made = side_by_side(work, runs)
     shown = {label: made[number :: len(plan.runs)] for number, label in enumerate(plan.runs)}
     return {label: mean_of(trainings) for label, trainings in shown.items()} | beside
 
 
-def train_and_paint(run: TrainConfig, place: int, plan: Figure, folder: Path) -> Painted:
+def train_and_paint(run: TrainConfig, place: int, folder: Path, seconds: float, k: int) -> Painted:
     """One training of a guided figure, and what it paints."""
     given = read_guided(run)
-    state = trained(run, given.painted, given.style, folder, plan.minutes * 60, place)
-    return paint_content(state, run, given, plan.num_templates)
+    state = trained(run, given.painted, given.style, folder, seconds, place)
+    return paint_content(state, run, given, k)
 
 
 def mean_of(trainings: Sequence[Painted]) -> Painted:
