@@ -19,9 +19,9 @@ import numpy as np
 import ray
 from PIL import Image
 
-from pipelines import batches
-from pipelines.config import CropConfig, SourceConfig
-from pipelines.sources import survey
+from pipelines.pictures import stream as batches
+from pipelines.pictures.settings import CropConfig, SourceConfig
+from pipelines.pictures.sources import survey
 
 RESULTS = Path(__file__).parent / "results"
 CROPS = CropConfig(patch_px=128, num_templates=12, batch_size=2)

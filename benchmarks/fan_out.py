@@ -24,10 +24,10 @@ from real_tiles import S3, TILE_PX, Row, real_tiles
 from scipy.optimize import nnls
 from simulated import Clock, SimulatedActor
 
-from cluster.config import ClusterConfig
+from cluster.connection import ClusterConfig
 from cluster.ray_session import ray_session
-from jobs.reproduce import machine
-from pipelines.pool import QUEUED_PER_WORKER, WorkerPool
+from magic.machine import machine
+from pipelines.workers.pool import QUEUED_PER_WORKER, WorkerPool
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS, LIGHT_TASKS = 3, 2000

@@ -15,8 +15,9 @@ import numpy as np
 from mlflow import MlflowClient
 from PIL import Image
 
-from jobs.reproduce import machine
-from magic.metrics import CELLS_PX, content_fidelity
+from magic.machine import machine
+from magic.measures.fidelity import content_fidelity
+from magic.measures.score import CELLS_PX
 from magic.sheets import small_jpeg
 
 RESULTS = Path(__file__).parent / "results"

@@ -26,10 +26,10 @@ import torch
 from PIL import Image, ImageOps
 from processes import family, kill
 
-from jobs.reproduce import machine
-from magic.baselines import build_generator
-from magic.checkpoint import save_generator
-from magic.config import GeneratorConfig
+from magic.hyperparameters import GeneratorConfig
+from magic.machine import machine
+from magic.networks.baselines import build_generator
+from magic.networks.packed import save_generator
 
 RESULTS = Path(__file__).parent / "results"
 DEMO = Path(__file__).parent.parent / "demo"

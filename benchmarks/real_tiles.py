@@ -17,17 +17,18 @@ import ray
 import torch
 from processes import kill
 
-from magic.baselines import build_generator
-from magic.checkpoint import pack_generator
-from magic.config import GeneratorConfig
-from magic.content import Content
-from magic.generator import Generator
-from magic.memory import MemorySet, PictureList, draw_templates
-from magic.norm import Moments
-from magic.render import Scene, TileRenderer, plan_canvas, plan_grid
-from pipelines.pool import WorkerPool
-from pipelines.poster import UNREFINED, PosterStore
-from pipelines.tiles import PosterTask, TileWorker
+from magic.hyperparameters import GeneratorConfig
+from magic.networks.baselines import build_generator
+from magic.networks.generator import Generator
+from magic.networks.norm import Moments
+from magic.networks.packed import pack_generator
+from magic.scene.content import Content
+from magic.scene.memory import MemorySet, PictureList, draw_templates
+from magic.scene.renderer import TileRenderer
+from magic.scene.scene import Scene, plan_canvas, plan_grid
+from pipelines.painting.painter import PosterTask, TileWorker
+from pipelines.store.poster_store import UNREFINED, PosterStore
+from pipelines.workers.pool import WorkerPool
 
 MODELS = {
     "mixing": (GeneratorConfig(channels=16, depth=4, heads=1), 8),

@@ -149,5 +149,5 @@ def _at_least(least: int, **values: int) -> None:
 
 
 def _require(ok: bool, expected: str, got: object, advice: str) -> None:
-    if not ok:  # magic.config.require's form, which this package may not import
+    if not ok:  # magic.checks.require's form, which this package may not import
         raise ValueError(f"expected {expected}, got {got!r}; {advice}")

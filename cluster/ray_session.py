@@ -11,7 +11,7 @@ import ray
 from ray._private.state import state
 from ray.exceptions import RayError
 
-from cluster.config import ClusterConfig
+from cluster.connection import ClusterConfig
 from cluster.environment import for_workers, prepare
 
 log = logging.getLogger(__name__)

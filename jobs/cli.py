@@ -16,10 +16,9 @@ from tyro.conf import subcommand
 from tyro.extras import subcommand_type_from_defaults
 
 from cluster.environment import prepare
-from jobs.cluster_config import RenderClusterConfig
-from jobs.config import TrainConfig
-from jobs.measure_config import ReproduceConfig, SampleConfig, ScoreConfig
-from jobs.models_config import (
+from jobs.settings.cluster_config import RenderClusterConfig
+from jobs.settings.measure_config import ReproduceConfig, SampleConfig, ScoreConfig
+from jobs.settings.models_config import (
     ModelsCompareConfig,
     ModelsExportConfig,
     ModelsImportConfig,
@@ -27,9 +26,9 @@ from jobs.models_config import (
     ModelsPromoteConfig,
     ModelsShowConfig,
 )
-from jobs.poster_config import ExportConfig, PosterConfig, VerifyConfig
-from jobs.recipes import RECIPES
-from jobs.submission_config import (
+from jobs.settings.poster_config import ExportConfig, PosterConfig, VerifyConfig
+from jobs.settings.recipes import RECIPES
+from jobs.settings.submission_config import (
     SUBMITTABLE,
     JobsListConfig,
     JobsLogsConfig,
@@ -37,6 +36,7 @@ from jobs.submission_config import (
     JobsStopConfig,
     SubmitConfig,
 )
+from jobs.settings.training_config import TrainConfig
 
 DESCRIPTION = """Paint a picture with pieces of other pictures, at any size.
 
@@ -65,8 +65,8 @@ class Command(NamedTuple):
     purpose: str
 
 
-TRAIN = Command(TrainConfig, "jobs.train:train", "Train a generator from a recipe and register it.")
-SUBMIT = Command(SubmitConfig, "jobs.submit:submit", "Run a command on a cluster, and follow it.")
+TRAIN = Command(TrainConfig, "jobs.training.train:train", "Train a generator from a recipe and register it.")
+SUBMIT = Command(SubmitConfig, "jobs.submission.submit:submit", "Run a command on a cluster, and follow it.")
 HOW_TO_SUBMIT = f"""Run a command on a cluster, and follow it: magic submit [OPTIONS] COMMAND ...
 
 COMMAND is one of {", ".join(SUBMITTABLE)}, with its own options behind it:
@@ -75,15 +75,17 @@ COMMAND is one of {", ".join(SUBMITTABLE)}, with its own options behind it:
 
 Pictures of this machine are copied next to --out. Ctrl-C leaves the job alone; the same command finds it again."""
 COMMANDS = {
-    "poster": Command(PosterConfig, "jobs.poster:poster", "Render a poster of any size with a registered generator."),
+    "poster": Command(
+        PosterConfig, "jobs.posters.poster:poster", "Render a poster of any size with a registered generator."
+    ),
     "export": Command(
         ExportConfig,
-        "jobs.export:export",
+        "jobs.posters.export_files:export",
         "Write a finished poster to files for print and screen: BigTIFF, PNG, JPEG, or a folder with a viewer.",
     ),
     "verify": Command(
         VerifyConfig,
-        "jobs.verify:verify",
+        "jobs.posters.verification:verify",
         "Check a finished poster against one pass over the whole canvas, and region by region.",
     ),
     "sample": Command(
@@ -98,13 +100,13 @@ COMMANDS = {
     ),
     "reproduce": Command(
         ReproduceConfig,
-        "jobs.reproduce:reproduce",
+        "jobs.paper.reproduce:reproduce",
         "Train what a figure of the paper needs, here, and write the figure and a table of measures.",
     ),
     "submit": SUBMIT,
     "cluster": Command(
         RenderClusterConfig,
-        "jobs.cluster:cluster",
+        "jobs.render_cluster:cluster",
         "Write the files that start a cluster: on Kubernetes, on AWS, or on one machine with Docker Compose.",
     ),
 }
@@ -112,34 +114,46 @@ GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
     "jobs": (
         "See, follow and end what was submitted to a cluster.",
         {
-            "list": Command(JobsListConfig, "jobs.submitted:show_jobs", "All jobs that the cluster remembers."),
-            "status": Command(JobsStatusConfig, "jobs.submitted:show_status", "What has become of a job."),
-            "logs": Command(JobsLogsConfig, "jobs.submitted:show_log", "What a job has printed so far."),
-            "stop": Command(JobsStopConfig, "jobs.submitted:stop_job", "End a job; what is done is kept."),
+            "list": Command(
+                JobsListConfig, "jobs.submission.submitted_jobs:show_jobs", "All jobs that the cluster remembers."
+            ),
+            "status": Command(
+                JobsStatusConfig, "jobs.submission.submitted_jobs:show_status", "What has become of a job."
+            ),
+            "logs": Command(
+                JobsLogsConfig, "jobs.submission.submitted_jobs:show_log", "What a job has printed so far."
+            ),
+            "stop": Command(
+                JobsStopConfig, "jobs.submission.submitted_jobs:stop_job", "End a job; what is done is kept."
+            ),
         },
     ),
     "models": (
         "Look models up in the registry, compare, promote and copy them.",
         {
-            "list": Command(ModelsListConfig, "jobs.models_list:models_list", "The registered models, in a table."),
+            "list": Command(ModelsListConfig, "jobs.models.listing:models_list", "The registered models, in a table."),
             "show": Command(
                 ModelsShowConfig,
-                "jobs.models_show:models_show",
+                "jobs.models.showing:models_show",
                 "Where a model or a poster comes from: run, settings, measures, pictures, code, promotions.",
             ),
             "compare": Command(
                 ModelsCompareConfig,
-                "jobs.models_compare:models_compare",
+                "jobs.models.comparing:models_compare",
                 "Measures and settings of models side by side.",
             ),
             "promote": Command(
-                ModelsPromoteConfig, "jobs.models_promote:models_promote", "Move an alias to a version, and record why."
+                ModelsPromoteConfig,
+                "jobs.models.promoting:models_promote",
+                "Move an alias to a version, and record why.",
             ),
             "export": Command(
-                ModelsExportConfig, "jobs.models_export:models_export", "Copy a version with all that is known of it."
+                ModelsExportConfig,
+                "jobs.models.exporting:models_export",
+                "Copy a version with all that is known of it.",
             ),
             "import": Command(
-                ModelsImportConfig, "jobs.models_import:models_import", "Register an exported version elsewhere."
+                ModelsImportConfig, "jobs.models.importing:models_import", "Register an exported version elsewhere."
             ),
         },
     ),

@@ -9,18 +9,18 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from tqdm import tqdm
 
-from jobs.measure_config import SampleConfig
-from jobs.models import find_model
-from jobs.validation import SetCollage, collage_of
-from magic.checkpoint import unpack_generator
-from magic.config import require
-from magic.memory import allot
+from jobs.models.lookup import find_model
+from jobs.settings.measure_config import SampleConfig
+from jobs.training.validation import SetCollage, collage_of
+from magic.checks import require
+from magic.networks.packed import unpack_generator
+from magic.scene.memory import allot
 from magic.sheets import Panel, palette, sheet
-from pipelines.config import CropConfig, SourceConfig
-from pipelines.crops import crop
-from pipelines.objects import absolute, join, write_object
-from pipelines.png import encode_png
-from pipelines.reading import picture_shares, read_picture
+from pipelines.export.png import encode_png
+from pipelines.pictures.crops import crop
+from pipelines.pictures.reading import picture_shares, read_picture
+from pipelines.pictures.settings import CropConfig, SourceConfig
+from pipelines.store.storage import absolute, join, write_object
 
 MIN_PANEL_PX = 160
 Patch = UInt8[ndarray, "3 P P"]

@@ -10,17 +10,18 @@ from numpy import ndarray
 from PIL import Image
 from tqdm import tqdm
 
-from jobs.measure_config import ScoreConfig
-from magic.config import require
-from magic.metrics import cuts, seam_ratio
-from magic.metrics import score as measure
-from magic.sheets import as_table
-from magic.tiles import Box
-from pipelines.config import SourceConfig
-from pipelines.finished import FinishedPoster
-from pipelines.images import list_pictures
-from pipelines.objects import absolute, write_json
-from pipelines.reading import read_single, read_source
+from jobs.settings.measure_config import ScoreConfig
+from magic.checks import require
+from magic.geometry import Box
+from magic.measures.pieces import cuts
+from magic.measures.score import score as measure
+from magic.measures.seams import seam_ratio
+from magic.tables import as_table
+from pipelines.pictures.decoding import list_pictures
+from pipelines.pictures.reading import read_single, read_source
+from pipelines.pictures.settings import SourceConfig
+from pipelines.store.finished_poster import FinishedPoster
+from pipelines.store.storage import absolute, write_json
 
 
 @dataclass(frozen=True, slots=True)

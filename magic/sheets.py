@@ -2,7 +2,7 @@
 
 import colorsys
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -72,13 +72,3 @@ def small_jpeg(picture: Image.Image, max_bytes: int) -> bytes:
         if buffer.tell() <= max_bytes:
             break
     return buffer.getvalue()
-
-
-def as_table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """Measures as lines and what was measured as columns, in Markdown."""
-    names = list(dict.fromkeys(name for row in rows.values() for name in row))
-    lines = [f"| measure | {' | '.join(rows)} |", "| --- " * (len(rows) + 1) + "|"]
-    for name in names:
-        values = (f"{row[name]:.4g}" if name in row else "" for row in rows.values())
-        lines.append(f"| {name} | {' | '.join(values)} |")
-    return "\n".join(lines)

@@ -26,15 +26,15 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from magic.baselines import build_generator
-from magic.config import GeneratorConfig
-from magic.generator import Generator
-from magic.memory import MemorySet, PictureList, draw_templates
-from magic.tiles import Canvas, Halo, TileGrid
-from pipelines.finished import FinishedPoster
-from pipelines.objects import write_json
-from pipelines.poster import PosterStore
-from pipelines.pyramid import write_block
+from magic.geometry import Canvas, Halo, TileGrid
+from magic.hyperparameters import GeneratorConfig
+from magic.networks.baselines import build_generator
+from magic.networks.generator import Generator
+from magic.scene.memory import MemorySet, PictureList, draw_templates
+from pipelines.store.finished_poster import FinishedPoster
+from pipelines.store.poster_store import PosterStore
+from pipelines.store.pyramid import write_block
+from pipelines.store.storage import write_json
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")

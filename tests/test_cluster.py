@@ -24,7 +24,7 @@ import pytest
 from botocore.exceptions import BotoCoreError
 from PIL import Image
 
-from pipelines.images import decode
+from pipelines.pictures.decoding import decode
 from tests.servers import radosgw
 from tests.servers.mlflow_server import PASSWORD, MlflowServer
 from tests.servers.radosgw import Radosgw

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from jobs import cli
-from pipelines.images import read_bytes
+from pipelines.pictures.decoding import read_bytes
 from tests.conftest import killing
 
 STEPS, EVERY = 24, 8

@@ -36,11 +36,11 @@ def objects(config: ClusterFilesConfig) -> list[Tree]:
 
 
 def command(config: ClusterFilesConfig, *, database: str, hosts: str, secrets: str) -> list[str]:
-    """How a container of the image becomes the server; see cluster.serve_tracking."""
+    """How a container of the image becomes the server; see cluster.tracking.server."""
     return [
         "python",
         "-m",
-        "cluster.serve_tracking",
+        "cluster.tracking.server",
         f"--database=postgresql+psycopg://mlflow@{database}:{DATABASE_PORT}/mlflow",
         f"--artifacts={config.storage}/mlflow",
         f"--secrets={secrets}",

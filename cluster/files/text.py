@@ -11,7 +11,7 @@ Tree = dict[str, Any]
 MARK = "# Made by `magic cluster render`"
 """How each file begins; one that begins otherwise is somebody else's."""
 SERVER_SECRETS = ("database_password", "admin_password", "flask_secret_key")
-"""Files that the MLflow server reads its secrets from, see cluster.serve_tracking."""
+"""Files that the MLflow server reads its secrets from, see cluster.tracking.server."""
 GITIGNORE = f"{MARK}: the secrets stay here\nsecrets/\n"
 
 

@@ -6,16 +6,14 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from cluster import tracking
-from cluster.config import ClusterConfig
-from jobs.models_config import (
-    ModelsExportConfig,
-)
-from jobs.models_export import models_export
-from magic.checkpoint import save_generator
+from cluster.connection import ClusterConfig
+from cluster.tracking import runs as tracking
+from jobs.models.exporting import models_export
+from jobs.settings.models_config import ModelsExportConfig
+from magic.networks.packed import save_generator
 from tests.conftest import random_generator
-from tests.jobs.posters import small_poster
-from tests.jobs.registered import registered
+from tests.jobs.models.registered import registered
+from tests.jobs.posters.small_poster import small_poster
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ import pytest
 import s3fs
 
 from jobs import cli
-from jobs.config import TrainConfig
-from jobs.figures import figure
-from jobs.measure_config import FigureName, Scale
-from jobs.poster_config import PosterConfig
-from jobs.recipes import RECIPES
-from magic.checkpoint import save_generator
+from jobs.paper.figures import figure
+from jobs.settings.measure_config import FigureName, Scale
+from jobs.settings.poster_config import PosterConfig
+from jobs.settings.recipes import RECIPES
+from jobs.settings.training_config import TrainConfig
+from magic.networks.packed import save_generator
 from tests.conftest import random_generator
 
 

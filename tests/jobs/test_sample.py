@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.measure_config import SampleConfig
 from jobs.sample import blend, sample
-from magic.checkpoint import save_generator
+from jobs.settings.measure_config import SampleConfig
+from magic.networks.packed import save_generator
 from tests.conftest import random_generator
 
 SIZE = 48

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from jobs import cli
-from magic.content import Content
-from magic.metrics import cuts
-from magic.tiles import Box
+from magic.geometry import Box
+from magic.measures.pieces import cuts
+from magic.scene.content import Content
 
 
 def test_pictures_are_measured_against_style_and_content(pictures, tmp_path, capsys):

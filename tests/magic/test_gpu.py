@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from magic.both_ways import LEVEL, by_tiles, in_one_pass
-from magic.checkpoint import load_state, save_state
-from magic.config import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
-from magic.content import Content
-from magic.render import Scene, TileRenderer, plan_canvas, plan_grid
-from magic.set_attention import SetAttention
-from magic.step import new_state, train_step
+from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+from magic.networks.set_attention import SetAttention
+from magic.pixels import LEVEL
+from magic.scene.content import Content
+from magic.scene.reference import by_tiles, in_one_pass
+from magic.scene.renderer import TileRenderer
+from magic.scene.scene import Scene, plan_canvas, plan_grid
+from magic.training.checkpoint import load_state, save_state
+from magic.training.step import new_state, train_step
 from tests.conftest import memory_set, random_generator, textured
-from tests.magic.test_step import batch
+from tests.magic.training.test_step import batch
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 GPU = torch.device("cuda")

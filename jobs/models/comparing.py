@@ -1,0 +1,82 @@
+"""`magic models compare`: measures and settings of models side by side."""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow import MlflowClient
+from PIL import Image
+
+from cluster.connection import ClusterConfig
+from cluster.redaction import redact
+from cluster.tracking import registry
+from cluster.tracking import runs as tracking
+from cluster.tracking.registry import ModelVersion
+from cluster.tracking.runs import CODE_VERSION, flatten
+from jobs.models.lookup import fetch_model
+from jobs.models.model_folder import SHEET, STEPS, newest_sheet
+from jobs.models.version_records import metrics_of, resolve
+from jobs.settings.models_config import ModelsCompareConfig
+from magic.sheets import Panel, sheet
+from magic.tables import as_table
+from pipelines.export.png import encode_png
+from pipelines.store.storage import absolute, write_object
+
+PANEL_PX = 960
+
+
+def models_compare(config: ModelsCompareConfig) -> dict[str, dict[str, float]]:
+    """Print the tables and write the sheet; returns the measures by model.
+
+    Raises:
+        ValueError: for an unknown model, one that was changed, or a sheet of models that have none.
+    """
+    with tracking.connected(config.cluster) as client:
+        versions = {version.uri: version for version in (resolve(client, name) for name in config.models)}
+        measured = {uri: dict(sorted(metrics_of(client, version).items())) for uri, version in versions.items()}
+        settings = {uri: settings_of(version, config.cluster) for uri, version in versions.items()}
+        print(as_table(measured))
+        print("\n" + (settings_table(settings) or "no setting differs"))
+        if config.sheet is not None:
+            panels = [Panel(uri, sheet_of(client, version, config.cluster)) for uri, version in versions.items()]
+            write_object(absolute(config.sheet), encode_png(sheet([panels], PANEL_PX)))
+            print(f"\nwrote {config.sheet}")
+    return measured
+
+
+def settings_of(version: ModelVersion, cluster: ClusterConfig) -> dict[str, Any]:
+    """A model's recipe, flat, and which code it was trained by."""
+    recipe: dict[str, Any] = redact(flatten(fetch_model(version, cluster).recipe))
+    return {STEPS: version.tags.get(STEPS, ""), CODE_VERSION: version.tags.get(CODE_VERSION, ""), **recipe}
+
+
+def settings_table(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """The settings that differ, in Markdown; nothing where none does."""
+    names = dict.fromkeys(name for one in settings.values() for name in one)
+    rows = [(name, [str(one.get(name, "")) for one in settings.values()]) for name in names]
+    differing = [(name, values) for name, values in rows if len(set(values)) > 1]
+    if not differing:
+        return ""
+    lines = [f"| setting | {' | '.join(settings)} |", "| --- " * (len(settings) + 1) + "|"]
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(values)} |" for name, values in differing)])
+
+
+def sheet_of(client: MlflowClient, version: ModelVersion, cluster: ClusterConfig) -> np.ndarray:
+    """A model's sample sheet: the one that was registered with it, or its run's newest."""
+    data = registered_sheet(version, cluster) or newest_sheet(client, version.run_id)
+    if data is None:
+        raise ValueError(f"expected a sample sheet of {version.uri}, got none; leave --sheet out")
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def registered_sheet(version: ModelVersion, cluster: ClusterConfig) -> bytes | None:
+    """The sheet in a version's folder, or None."""
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            folder = registry.download(version, Path(scratch), tracking.tracking_uri(cluster), [SHEET])
+        except ValueError:
+            return None
+        return (folder / SHEET).read_bytes()

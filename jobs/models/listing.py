@@ -1,0 +1,36 @@
+"""`magic models list`: a table of the registered models."""
+
+import json
+
+from cluster.tracking import registry
+from cluster.tracking import runs as tracking
+from cluster.tracking.registry import ModelVersion
+from cluster.tracking.runs import CODE_VERSION
+from jobs.models.model_folder import METRICS, STEPS
+from jobs.models.version_records import text_table
+from jobs.settings.models_config import ModelsListConfig
+
+HEAD = ("name", "version", "aliases", "steps", "style distance", "created (UTC)", "code")
+STYLE_DISTANCE = "validation/style_distance"
+
+
+def models_list(config: ModelsListConfig) -> list[ModelVersion]:
+    """Print the versions that fit; returns them."""
+    with tracking.connected(config.cluster) as client:
+        found = registry.search(client, config.pattern, config.tags)
+    print(text_table(HEAD, [row(version) for version in found]) if found else "no model fits")
+    return found
+
+
+def row(version: ModelVersion) -> tuple[str, ...]:
+    """A version in the table."""
+    distance = json.loads(version.tags.get(METRICS, "{}")).get(STYLE_DISTANCE)
+    return (
+        version.name,
+        version.version,
+        ", ".join(version.aliases),
+        version.tags.get(STEPS, ""),
+        "" if distance is None else f"{distance:.4g}",
+        f"{version.created:%Y-%m-%d %H:%M}",
+        version.tags.get(CODE_VERSION, ""),
+    )

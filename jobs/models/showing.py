@@ -1,0 +1,125 @@
+"""`magic models show`: where a poster and its model come from."""
+
+from typing import Any
+
+from mlflow import MlflowClient
+
+from cluster.connection import ClusterConfig
+from cluster.redaction import redact
+from cluster.tracking import promotion, registry
+from cluster.tracking import runs as tracking
+from cluster.tracking.promotion import PROMOTED
+from cluster.tracking.registry import PREFIX, ModelVersion
+from cluster.tracking.runs import CODE_VERSION
+from jobs.models.lookup import fetch_model, same_digest
+from jobs.models.model_folder import METRICS, STEPS
+from jobs.models.version_records import block, metrics_of, resolve, run_of
+from jobs.settings.models_config import ModelsShowConfig
+from pipelines.store.finished_poster import FinishedPoster
+
+SHOWN_PICTURES = 20
+
+
+def models_show(config: ModelsShowConfig) -> ModelVersion:
+    """Print the lineage of a poster or of a model; returns the version.
+
+    Raises:
+        ValueError: if there is no such thing; and, once all is printed, if the files are no longer those that were
+            registered, or that the poster was painted with.
+    """
+    poster = find_poster(config.what)
+    with tracking.connected(config.cluster) as client:
+        if poster is not None:
+            print("\n".join(poster_lines(poster)) + "\n")
+        version = resolve(client, config.what) if poster is None else version_of(client, poster)
+        problem = disagreement(version, poster, config.cluster)
+        print("\n".join(model_lines(client, version, "agrees" if problem is None else "DOES NOT AGREE")))
+    if problem is not None:
+        raise problem
+    return version
+
+
+def find_poster(what: str) -> FinishedPoster | None:
+    """The poster that is meant, or None where a model is.
+
+    Raises:
+        ValueError: for a folder without a poster.
+    """
+    if what.startswith(PREFIX):
+        return None
+    return FinishedPoster.at(what) if "/" in what else FinishedPoster.find(what)
+
+
+def version_of(client: MlflowClient, poster: FinishedPoster) -> ModelVersion:
+    """The version that a poster was painted with: by its name, or, where its folder was named or it was registered
+    somewhere else, by its digest.
+
+    Raises:
+        ValueError: if the registry has none.
+    """
+    uri, digest = (poster.manifest["model"][key] for key in ("uri", "digest"))
+    found = registry.find_digest(client, digest)
+    named = [version for version in found if version.uri == uri]
+    if not found and uri.startswith(PREFIX):
+        return registry.find(client, uri)
+    if not found:
+        raise ValueError(f"expected a version with SHA-256 {digest} in the registry, got none; name its store")
+    return (named or found)[0]
+
+
+def disagreement(version: ModelVersion, poster: FinishedPoster | None, cluster: ClusterConfig) -> ValueError | None:
+    """What is wrong with the model's files, if anything is."""
+    try:
+        digest = fetch_model(version, cluster).packed.digest
+        if poster is not None:
+            same_digest("poster's model", version.uri, poster.manifest["model"]["digest"], digest)
+    except ValueError as error:
+        return error
+    return None
+
+
+def poster_lines(poster: FinishedPoster) -> list[str]:
+    """What a poster's manifest tells."""
+    told: dict[str, Any] = redact(poster.manifest)
+    width, height = told["size"]
+    facts = {
+        "size": f"{width} x {height} px",
+        "seed": f"{told['seed']}, K = {len(told['templates'])}",
+        "statistics": told.get("statistics", "?"),
+        "code": told.get("versions", {}).get("magic", "?"),
+        "model": f"{told['model']['uri']}, SHA-256 {told['model']['digest']}",
+        "content": f"{told['content']['digest']}  {told['content']['url']}" if told["content"] else "none",
+        "style": told["style"].get("digest", "?"),
+    }
+    pictures = told["style"]["pictures"]
+    more = len(pictures) - SHOWN_PICTURES
+    return [
+        *block(f"poster {poster.url}", facts),
+        *(f"    {picture['sha256']}  {picture['url']}" for picture in pictures[:SHOWN_PICTURES]),
+        *([f"    and {more} more, see its manifest"] if more > 0 else []),
+    ]
+
+
+def model_lines(client: MlflowClient, version: ModelVersion, verdict: str) -> list[str]:
+    """What the registry and the run tell of a version."""
+    told = {METRICS, STEPS, CODE_VERSION, registry.DIGEST}
+    others = {key: value for key, value in version.tags.items() if key not in told and not key.startswith(PROMOTED)}
+    facts = {
+        "aliases": ", ".join(version.aliases) or "none",
+        "registered": f"{version.created:%Y-%m-%d %H:%M} UTC, {version.status}",
+        "steps": version.tags.get(STEPS, "?"),
+        "code": version.tags.get(CODE_VERSION, "?"),
+        "digest": f"{version.digest}: {verdict}" if version.digest else "none was registered",
+        **redact(others),
+    }
+    run = run_of(client, version)
+    title = f"run {version.run_id}" + (f" {run.name}, {run.status}" if run else ", which is not in this store")
+    metrics = {name: f"{value:.4g}" for name, value in sorted(metrics_of(client, version).items())}
+    history = [p for p in promotion.history(client, version.name) if version.version in (p.version, p.before)]
+    return [
+        *block(version.uri, facts),
+        *(block(title, run.tags) or [title] if run else [title]),
+        *block("settings", dict(sorted(run.params.items())) if run else {}),
+        *block("measures", metrics),
+        *(["promotions", *(f"  {entry}" for entry in history)] if history else []),
+    ]

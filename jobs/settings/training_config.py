@@ -1,0 +1,132 @@
+"""Settings of a training, and what all settings have in common. Imports nothing heavy."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cluster.connection import ClusterConfig
+from magic.checks import require
+from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+from pipelines.pictures.settings import CropConfig, SourceConfig
+
+Tone = Literal["match", "keep"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """Train a generator and register it. Running the same command again goes on where it stopped."""
+
+    name: str
+    """Name of the run's folder and of the registered model."""
+    steps: int
+    """Training steps in all. A finished run with more steps goes on."""
+    content: SourceConfig = field(default_factory=SourceConfig)
+    """Pictures to be painted."""
+    style: SourceConfig = field(default_factory=SourceConfig)
+    """Pictures to paint with."""
+    tone: Tone = "match"
+    """match: content is brought into the style's mean and spread of coarse luminance, so that a dark style can paint
+    a bright picture. keep: content stays as it is (the paper says nothing of either)."""
+    crops: CropConfig = field(default_factory=CropConfig)
+    """What a batch is made of."""
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    """The model."""
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    """Its opponent in training."""
+    losses: LossConfig = field(default_factory=LossConfig)
+    """Weights of the loss terms."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Adam, and the precision."""
+    workers: int = 1
+    """Training processes, each with a GPU where the cluster has any."""
+    min_workers: int | None = None
+    """Go on with as few as that while machines are missing, and with all when they are back. Left out: wait for
+    all."""
+    gpu_share: float = 1.0
+    """Share of a GPU for each worker: 0.5 lets two small trainings share one."""
+    max_failures: int = 3
+    """How often lost workers are replaced before the job gives up."""
+    checkpoint_every: int = 500
+    """Steps from one checkpoint to the next."""
+    log_every: int = 20
+    """Steps from one entry of the loss curves to the next."""
+    sheet_every: int = 500
+    """Steps from one sample sheet to the next."""
+    out: str = "runs"
+    """Folder (any URL Ray Train can write to) that gets a folder per run."""
+    alias: str = "current"
+    """Alias that the registered version takes over."""
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    """Where it runs."""
+    dry_run: bool = False
+    """Print the plan and stop."""
+
+    @property
+    def fewest(self) -> int:
+        """Workers without which there is no training."""
+        return self.min_workers or self.workers
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "workers", "checkpoint_every", "log_every", "sheet_every"):
+            require(getattr(self, name) >= 1, f"{name} >= 1", getattr(self, name), "give a positive number")
+        least = self.min_workers
+        require(least is None or 1 <= least <= self.workers, f"min-workers in 1..{self.workers}", least, "leave it out")
+        require(0 < self.gpu_share <= 1, "a gpu-share above 0 and up to 1", self.gpu_share, "1 is usual")
+        require(
+            self.workers == 1 or self.gpu_share > 0.5,
+            "a gpu-share above 0.5 for several workers: those of one training cannot share a GPU",
+            self.gpu_share,
+            "leave it out",
+        )
+        multiple, patch = self.generator.multiple, self.crops.patch_px
+        require(
+            patch % multiple == 0,
+            f"a patch size that is a multiple of 2^depth = {multiple}",
+            patch,
+            f"{-(-patch // multiple) * multiple} would do, or change generator.depth",
+        )
+        require(
+            patch >= 1 << self.discriminator.depth,
+            f"a patch of at least 2^{self.discriminator.depth} pixels for the discriminator",
+            patch,
+            "lower discriminator.depth",
+        )
+        self._check_memory()
+        plain = self.name.replace("-", "").replace("_", "").replace(".", "")
+        require(plain.isalnum(), "a name of letters, digits, '-', '_' and '.'", self.name, "rename it")
+
+    def _check_memory(self) -> None:
+        """Refuse memory sets that the system could do nothing with."""
+        system, crops, size = self.generator.system, self.crops, self.generator.memory_size
+        require(
+            size is None or crops.min_templates is None,
+            "a constant K for famos",
+            crops.min_templates,
+            "leave crops.min_templates out",
+        )
+        k = crops.num_templates
+        require(size is None or size == k, f"a memory_size of num_templates = {k}", size, "make them equal")
+        require(
+            system != "famos" or crops.memory == "fixed",
+            "a fixed memory for famos, which tells templates apart by their order",
+            crops.memory,
+            "set crops.memory to fixed",
+        )
+        require(
+            crops.memory == "random" or self.generator.guided,
+            "random memory sets for an unguided model",
+            crops.memory,
+            "a fixed memory lies where the content lies",
+        )
+        require(
+            crops.memory == "random" or system != "mosaic",
+            "no fixed memory for the mosaic, which has none",
+            crops.memory,
+            "leave crops.memory out",
+        )
+
+
+def positive(config: object, *names: str) -> None:
+    """Refuse settings that are given, but not above zero."""
+    for name in names:
+        value = getattr(config, name)
+        require(value is None or value > 0, f"{name.replace('_', '-')} > 0", value, "leave it out")

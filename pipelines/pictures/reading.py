@@ -1,0 +1,79 @@
+"""The pictures of a source, without a cluster."""
+
+import hashlib
+from typing import NamedTuple
+
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from magic.checks import require
+from magic.scene.memory import PictureList
+from pipelines.pictures.decoding import decode, list_pictures, read_bytes, reason_of
+from pipelines.pictures.settings import SourceConfig
+
+
+def picture_shares(config: SourceConfig) -> dict[str, float]:
+    """The URL of every picture of a source, and how often it is used.
+
+    Raises:
+        ValueError: if a URL leads to nothing.
+    """
+    if not config.shares:
+        return dict.fromkeys(list_pictures(config.urls), 1.0)
+    shares: dict[str, float] = {}
+    for url, share in zip(config.urls, config.shares, strict=True):
+        found = list_pictures([url])
+        for picture in found:
+            shares[picture] = shares.get(picture, 0.0) + share / len(found)
+    return shares
+
+
+def read_source(config: SourceConfig, *, min_side_px: int, name: str) -> PictureList:
+    """All pictures of a source in this process' memory: for few pictures, and where there is no cluster.
+
+    Raises:
+        ValueError: if a URL leads to nothing, or a picture is damaged or too small.
+    """
+    shares = picture_shares(config)
+    urls = sorted(shares)
+    pictures = [read_picture(url, config, min_side_px=min_side_px, name=name).pixels for url in urls]
+    return PictureList(pictures, [shares[url] for url in urls])
+
+
+class Read(NamedTuple):
+    """A picture, and the digest of the file that it was read from."""
+
+    pixels: UInt8[ndarray, "H W 3"]
+    sha256: str
+
+
+def read_picture(url: str, config: SourceConfig, *, min_side_px: int, name: str) -> Read:
+    """One picture of a source, at its size.
+
+    Raises:
+        ValueError: if it is damaged or too small.
+    """
+    try:
+        data = read_bytes(url)
+        pixels = decode_for(data, config)
+    except Exception as error:  # a damaged file can raise anything
+        raise ValueError(f"expected a {name} picture at {url}, got: {reason_of(error)}; leave it out") from error
+    size = pixels.shape[:2]
+    require(min(size) >= min_side_px, f"at least {min_side_px} pixels on each side of {url}", size, "leave it out")
+    return Read(pixels, hashlib.sha256(data).hexdigest())
+
+
+def read_single(url: str, name: str) -> Read:
+    """The one picture at a URL, at its own size.
+
+    Raises:
+        ValueError: if there is none, more than one, or a damaged one.
+    """
+    urls = list_pictures([url])
+    require(len(urls) == 1, f"one {name} picture", f"{len(urls)} at {url}", "name one of them")
+    return read_picture(urls[0], SourceConfig(), min_side_px=1, name=name)
+
+
+def decode_for(data: bytes, config: SourceConfig) -> UInt8[ndarray, "H W 3"]:
+    """A file's pixels, at the size that a source wants."""
+    return decode(data, scale=config.scale, square_px=config.square_px, max_megapixels=config.max_megapixels)

@@ -1,0 +1,63 @@
+"""Pictures of this machine, brought to storage that every machine of a cluster reaches."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipelines.pictures.decoding import list_pictures, read_bytes
+from pipelines.store.storage import exists, is_local, join, write_object
+
+DIGITS, AT_ONCE = 16, 8
+
+
+def upload_pictures(urls: Sequence[str], target: str) -> tuple[str, ...]:
+    """Copy the local ones among files, folders and globs, each into a folder named by what it holds.
+
+    The same pictures always go to the same place, and those that are there are not sent again.
+
+    Args:
+        urls: of pictures; those on storage stay where they are.
+        target: URL below which the copies go.
+
+    Returns:
+        As many URLs: of a file's copy, or of the folder with the copies.
+
+    Raises:
+        ValueError: if a URL leads to no picture.
+    """
+    return tuple(_upload(url, target) if is_local(url) else url for url in urls)
+
+
+def _upload(url: str, target: str) -> str:
+    pictures = list_pictures([url])
+    digests = [hashlib.sha256(read_bytes(picture)).hexdigest() for picture in pictures]
+    names = _names(pictures)
+    told = "\n".join(f"{digest} {name}" for digest, name in zip(digests, names, strict=True))
+    folder = join(target, hashlib.sha256(told.encode()).hexdigest()[:DIGITS])
+    copies = [join(folder, name) for name in names]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        sent = threads.map(_send, pictures, copies)
+        for _ in tqdm(sent, total=len(copies), desc=f"uploading {url}", unit="picture", disable=len(copies) < AT_ONCE):
+            pass
+    return copies[0] if is_file(url) else folder
+
+
+def is_file(url: str) -> bool:
+    """Whether a local URL is that of a single file."""
+    return Path(url.removeprefix("file://")).is_file()
+
+
+def _names(pictures: Sequence[str]) -> list[str]:
+    """The files' names, numbered where two are alike."""
+    names = [picture.rsplit("/", 1)[-1] for picture in pictures]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{number:06d}-{name}" for number, name in enumerate(names)]
+
+
+def _send(picture: str, copy: str) -> None:
+    if not exists(copy):  # its folder's name is a digest: what is there is this picture
+        write_object(copy, read_bytes(picture))

@@ -1,0 +1,77 @@
+"""What `magic export` writes and refuses; tests/pipelines/test_export.py reads the files themselves."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from jobs import cli
+from jobs.posters.export_files import export
+from jobs.settings.poster_config import ExportConfig
+from pipelines.painting import plan
+from pipelines.store.finished_poster import FinishedPoster
+from pipelines.store.storage import write_json
+
+
+@pytest.fixture(scope="module")
+def finished(ray_here, make_poster):
+    return make_poster(120, 140)
+
+
+def test_files_of_a_layer_and_a_viewer(finished, tmp_path):
+    to = tuple(f"{tmp_path}/{name}" for name in ("a.png", "b.tif", "c.jpg", "web/"))
+    assert export(ExportConfig(poster=finished.url, to=to, layer="collage", dpi=150, workers=1)) == sorted(to)
+    shown = {name: Image.open(tmp_path / name) for name in ("a.png", "b.tif", "c.jpg")}
+    assert {image.size for image in shown.values()} == {(140, 120)}
+    assert all(round(float(image.info["dpi"][0])) == 150 for image in shown.values())
+    assert (tmp_path / "web" / "index.html").exists()
+    collage = finished.whole("collage")
+    assert (Image.open(tmp_path / "a.png").tobytes()) == collage.tobytes()
+
+
+def test_quality_and_width_on_paper_reach_the_file(finished, tmp_path):
+    for quality in (30, 95):
+        export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/{quality}.jpg",), quality=quality, width_cm=2.54))
+    coarse, fine = (tmp_path / f"{quality}.jpg" for quality in (30, 95))
+    assert coarse.stat().st_size < 0.7 * fine.stat().st_size
+    assert round(float(Image.open(fine).info["dpi"][0])) == 140
+
+
+def test_nothing_is_written_if_anything_cannot_be(finished, tmp_path, monkeypatch):
+    foreign = tmp_path / "web"
+    foreign.mkdir()
+    (foreign / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="folder of a DeepZoom export to be new"):
+        export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/a.png", f"{foreign}/"), workers=1))
+    with pytest.raises(ValueError, match=r"expected a file ending in \.png"):
+        export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/a.png", f"{tmp_path}/b.bmp")))
+    usage = plan.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(plan.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(ValueError, match=r"of free disk in .* for .*a\.png"):
+        export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/a.png",)))
+    assert [path.name for path in tmp_path.iterdir()] == ["web"]
+
+
+def test_what_a_killed_export_left_goes(finished, tmp_path):
+    left, at_work, other = (tmp_path / name for name in ("a.png.01.partial", "a.png.23.partial", "b.png.01.partial"))
+    for path in (left, at_work, other):
+        path.write_bytes(b"half")
+    for path in (left, other):
+        os.utime(path, (time.time() - 7200,) * 2)
+    export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/a.png",)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", at_work.name, other.name]
+
+
+def test_a_preview_is_called_one(finished, tmp_path, capsys):
+    write_json(f"{tmp_path}/manifest.json", finished.manifest | {"statistics": "preview"})
+    Path(tmp_path, "tiles.zarr").symlink_to(Path(finished.url, "tiles.zarr"))
+    preview = FinishedPoster.at(str(tmp_path))
+    export(ExportConfig(poster=preview.url, to=(f"{tmp_path}/a.png",)))
+    assert "PREVIEW" in capsys.readouterr().out
+
+
+def test_what_is_no_finished_poster(tmp_path, capsys):
+    assert cli.main(["export", str(tmp_path), f"{tmp_path}/a.png"]) == 2
+    assert "expected the folder of a finished poster" in capsys.readouterr().err

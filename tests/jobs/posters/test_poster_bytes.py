@@ -1,0 +1,114 @@
+"""The poster's bytes are the same however many workers there are, and whatever happens to them."""
+
+import contextlib
+import hashlib
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import fsspec
+import psutil
+import pytest
+
+import jobs.posters.poster
+from jobs.posters.poster import planned, poster
+from magic.networks.packed import unpack_generator
+from magic.scene.cost import bytes_kept
+from pipelines.painting.plan import area
+from tests.conftest import killing
+from tests.jobs.posters.small_poster import SEED, TILE, K, contents, files_below, small_poster
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ray_here, model, pictures, tmp_path_factory):
+    """The files of a poster made by one worker."""
+    settings = small_poster(model, pictures, tmp_path_factory.mktemp("undisturbed") / "poster")
+    poster(settings)
+    return contents(settings.out)
+
+
+def test_workers_that_can_keep_but_a_part_change_nothing(config, undisturbed, monkeypatch):
+    """The rest of the tiles is computed anew in every sweep."""
+    rooms = []
+
+    def cramped(task, plan):
+        task = planned(task, plan)
+        generator, read = unpack_generator(task.generator), task.grid[0].read
+        each = [bytes_kept(generator.config, net, K, area(read), "fp32") for net in generator.nets]
+        rooms.append(len(task.grid) * max(each) > 4 * max(each) > 0)
+        return replace(task, keep_bytes=2 * max(each))
+
+    monkeypatch.setattr(jobs.posters.poster, "planned", cramped)
+    settings = config(workers=2)
+    poster(settings)
+    assert rooms == [True]
+    assert contents(settings.out) == undisturbed
+
+
+def test_three_workers_give_the_same_bytes(config, undisturbed):
+    settings = config(workers=3)
+    poster(settings)
+    assert contents(settings.out) == undisturbed
+
+
+def test_a_killed_render_worker_changes_nothing(config, undisturbed):
+    settings = config(workers=2)
+    with killing("TileWorker", lambda: any(Path(settings.out).glob("statistics/mixing-02*"))) as killed:
+        poster(settings)
+    assert killed
+    assert contents(settings.out) == undisturbed
+
+
+@pytest.mark.parametrize("stage", ["statistics/mixing-01.safetensors", "tiles.zarr/output/0/c/0/1/1"])
+def test_a_stopped_job_goes_on_where_it_was(config, undisturbed, stage):
+    """Kill the whole job, driver, workers and all, in the middle; run it again."""
+    settings = config(workers=2)
+    args = ["poster", "--model", settings.model, "--content", settings.content, "--style", *settings.style]
+    args += ["--out", settings.out, "--templates", str(K), "--seed", str(SEED), "--tile", str(TILE), "--workers", "2"]
+    args += ["--also", "collage", "labels", "--formats", "png", "tiff", "--keep", "True"]
+    job = subprocess.Popen([sys.executable, "-m", "jobs.cli", *args], stderr=subprocess.DEVNULL, start_new_session=True)
+    while not (Path(settings.out) / stage).exists():
+        assert job.poll() is None, "the job ended before it could be stopped"
+        time.sleep(0.01)
+    driver = psutil.Process(job.pid)
+    driver.suspend()  # at once: to find the others takes time, in which it would go on
+    for process in [*driver.children(recursive=True), driver]:
+        with contextlib.suppress(psutil.NoSuchProcess):  # a worker that had nothing to do may have ended by itself
+            process.kill()
+    job.wait()
+    assert not (Path(settings.out) / "manifest.json").exists()
+    written = (Path(settings.out) / "tiles.zarr").glob("[!u]*/0/c/0/*/*")  # all but what is unrefined, which goes
+    done = {path: path.stat().st_mtime_ns for path in written if "partial" not in path.name}
+    assert bool(done) == ("tiles.zarr" in stage)
+    poster(settings)
+    assert all(path.stat().st_mtime_ns == when for path, when in done.items())  # nothing is rendered twice
+    assert contents(settings.out) == undisturbed
+
+
+def test_a_finished_poster_is_not_painted_again(config, undisturbed, capsys):
+    settings = config(formats=("png", "viewer"))
+    poster(settings)
+    assert (Path(settings.out) / "viewer" / "index.html").exists()
+    manifest = Path(settings.out) / "manifest.json"
+    before = {path: path.stat().st_mtime_ns for path in files_below(settings.out) if path != manifest}
+    poster(settings)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    poster(replace(settings, width_cm=2.0))
+    written = {path.name for path, when in before.items() if path.stat().st_mtime_ns != when}
+    assert written == {"poster.png", "collage.png", "labels.png", "files.json"}
+
+
+def test_a_job_that_was_killed_before_it_had_its_folder_begins_anew(config, undisturbed):
+    settings = config()
+    Path(settings.out).mkdir()
+    Path(settings.out, "job.json.0123.partial").write_text('{"kind"')
+    poster(settings)
+    assert contents(settings.out) == undisturbed
+
+
+def test_a_poster_on_object_storage(ray_here, config, undisturbed, s3):
+    poster(config(workers=2, out=f"{s3}/posters/one"))
+    with fsspec.open(f"{s3}/posters/one/poster.png", "rb") as file:
+        assert hashlib.sha256(file.read()).hexdigest() == undisturbed["poster.png"]

@@ -1,0 +1,26 @@
+import pytest
+
+from cluster.files_config import ClusterFilesConfig
+from jobs.render_cluster import cluster
+from jobs.settings.cluster_config import RenderClusterConfig
+
+FILES = ClusterFilesConfig(image="magic:1", storage="s3://bucket/magic")
+
+
+def test_files_are_written_and_written_anew(tmp_path, capsys):
+    out = tmp_path / "deep" / "files"
+    written = cluster(RenderClusterConfig(action="render", target="kuberay", files=FILES, out=str(out)))
+    assert {path.name for path in written} == {".gitignore", "raycluster.yaml", "rayjob.yaml", "mlflow.yaml"}
+    shown = capsys.readouterr().out
+    assert f"wrote {out / 'raycluster.yaml'}" in shown
+    assert "kubectl apply -f raycluster.yaml" in shown
+    first = (out / "raycluster.yaml").read_text()
+    cluster(RenderClusterConfig(action="render", target="kuberay", files=FILES, out=str(out)))
+    assert (out / "raycluster.yaml").read_text() == first
+
+
+def test_a_file_of_somebody_else_stays(tmp_path):
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    with pytest.raises(ValueError, match=r"expected a file of ours or none at .*compose\.yaml, got another's"):
+        cluster(RenderClusterConfig(action="render", target="compose", files=FILES, out=str(tmp_path)))
+    assert [path.name for path in tmp_path.iterdir()] == ["compose.yaml"]

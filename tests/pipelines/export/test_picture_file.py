@@ -1,0 +1,254 @@
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+import tifffile
+from PIL import Image, ImageCms
+
+from magic.geometry import Canvas, Halo, TileGrid
+from pipelines.export.picture_file import ExportOptions, check_format, expected_bytes, export_file
+from pipelines.export.png import srgb_profile
+from pipelines.store.finished_poster import FinishedPoster
+from pipelines.store.poster_store import PosterStore
+from pipelines.store.pyramid import write_block
+from pipelines.store.storage import read_object, write_json
+
+SIZES = [(700, 1100), (1031, 523)]
+
+
+@pytest.fixture(scope="module", params=SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def poster(request, make_poster):
+    return make_poster(*request.param)
+
+
+def by_libvips(path, **options):
+    return pyvips.Image.new_from_file(str(path), fail_on="warning", revalidate=True, **options)
+
+
+def export(poster, path, layer="output", **options):
+    size = export_file(poster, layer, str(path), ExportOptions(**options))
+    assert (
+        size
+        == path.stat().st_size
+        <= expected_bytes(check_format(str(path), *poster.store.size()), *poster.store.size())
+    )
+    assert [path] == list(path.parent.iterdir())  # nothing unfinished stays
+    return path
+
+
+@pytest.mark.parametrize("layer", ["output", "collage", "labels", "content"])
+def test_a_png_holds_every_pixel(poster, layer, tmp_path):
+    path = export(poster, tmp_path / "poster.png", layer)
+    expected = poster.whole(layer)
+    assert np.array_equal(np.asarray(Image.open(path)), expected)
+    assert np.array_equal(by_libvips(path).numpy(), expected)
+
+
+def test_a_tiff_holds_every_pixel_of_every_halving(poster, tmp_path):
+    path = export(poster, tmp_path / "poster.tif")
+    with tifffile.TiffFile(path) as file:
+        assert file.is_bigtiff
+        assert len(file.pages) == 1
+        levels = file.series[0].levels
+        assert len(levels) == poster.store.num_levels > 1
+        for number, level in enumerate(levels):
+            assert np.array_equal(level.asarray(), poster.whole("output", number))
+        assert levels[0].keyframe.tile == (512, 512)
+    for number in range(poster.store.num_levels):
+        shown = by_libvips(path, subifd=number - 1)  # -1 is the page itself
+        assert np.array_equal(shown.numpy(), poster.whole("output", number))
+
+
+def test_a_tiff_of_jpeg_tiles_is_close_at_every_halving(poster, tmp_path):
+    path = export(poster, tmp_path / "usual" / "poster.tiff", tiff_compression="jpeg")
+    for number in range(poster.store.num_levels):
+        for shown in (by_libvips(path, subifd=number - 1).numpy(), tifffile.imread(path, series=0, level=number)):
+            assert_close(shown, poster.whole("output", number))
+    small = export(poster, tmp_path / "small" / "poster.tif", tiff_compression="jpeg", quality=30)
+    assert small.stat().st_size < path.stat().st_size / 2
+
+
+def test_a_jpeg_is_close_and_its_quality_matters(poster, tmp_path):
+    path = export(poster, tmp_path / "a" / "poster.jpg")
+    assert_close(np.asarray(Image.open(path)), poster.whole("output"))
+    assert_close(by_libvips(path).numpy(), poster.whole("output"))
+    assert Image.open(path).layer == [(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1)]  # 4:4:4
+    small = export(poster, tmp_path / "b" / "poster.JPEG", quality=30)
+    assert small.stat().st_size < path.stat().st_size / 2
+
+
+def assert_close(shown, expected):
+    error = shown.astype(int) - expected
+    assert shown.shape == expected.shape
+    assert np.sqrt((error**2).mean()) < 8
+    assert abs(error.mean()) < 0.2
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif"])
+def test_files_tell_resolution_and_colours_and_are_the_same_each_time(poster, ending, tmp_path):
+    first, again = (export(poster, tmp_path / name / f"poster.{ending}") for name in "ab")
+    assert first.read_bytes() == again.read_bytes()
+    width_cm = 10.0
+    sized = export(poster, tmp_path / "c" / f"poster.{ending}", width_cm=width_cm)
+    for path, dpi in ((first, 300), (sized, poster.store.size()[1] / (width_cm / 2.54))):
+        with Image.open(path) as image:
+            assert image.info["icc_profile"] == srgb_profile()
+            assert image.info["dpi"] == pytest.approx((dpi, dpi), abs=0.6 if ending == "jpg" else 0.02)
+            assert not set(image.getexif()) & {305, 306}  # software, time
+        shown = by_libvips(path)
+        assert shown.get("icc-profile-data") == srgb_profile()
+        assert shown.xres * 25.4 == pytest.approx(dpi, abs=0.6)
+    name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())))
+    assert "sRGB" in name
+
+
+def test_a_poster_of_one_pixel(make_poster, tmp_path):
+    poster = make_poster(1, 1)
+    for ending in ("png", "tif"):
+        path = export(poster, tmp_path / ending / f"poster.{ending}")
+        assert np.array_equal(by_libvips(path).numpy(), poster.whole("output"))
+
+
+def test_files_on_object_storage_are_the_same(poster, s3, tmp_path):
+    for ending in ("png", "jpg", "tif"):
+        local = export(poster, tmp_path / ending / f"poster.{ending}")
+        size = export_file(poster, "output", f"{s3}/prints/poster.{ending}")
+        there = read_object(f"{s3}/prints/poster.{ending}")
+        assert there == local.read_bytes()
+        assert len(there) == size
+
+
+@pytest.mark.parametrize("ending", ["gif", "", "webp"])
+def test_unknown_endings_are_refused(ending):
+    with pytest.raises(ValueError, match=r"expected a file ending in \.png, .*choose one of them"):
+        check_format(f"s3://bucket.png/poster.{ending}", 10, 10)
+
+
+def test_sizes_that_a_format_cannot_hold_are_refused():
+    assert check_format("a.jpg", 65_500, 10) == "jpeg"
+    for size in ((65_501, 10), (10, 65_501)):
+        with pytest.raises(ValueError, match=r"at most 65500 pixels on a side for JPEG \(a\.jpg\), got .*take \.tif"):
+            check_format("a.jpg", *size)
+        assert check_format("s3://bucket/a.PNG", *size) == "png"
+        assert check_format("a.tiff", *size) == "tiff"
+    with pytest.raises(ValueError, match="at most 2147483647 pixels on a side for PNG"):
+        check_format("a.png", 2**31, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quality": 0}, "quality of 1 to 100, got 0"),
+        ({"quality": 101}, "quality of 1 to 100, got 101"),
+        ({"dpi": 0}, "1 to 65535 dpi, got 0"),
+        ({"width_cm": -1}, "above 0 cm, got -1"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        ExportOptions(**options)
+
+
+def test_what_cannot_be_exported_is_refused_before_anything_is_written(poster, tmp_path):
+    cases = [
+        ("x.png", "weights", {}, "a layer of output, collage, labels, content, got 'weights'"),
+        ("x.bmp", "output", {}, "file ending in"),
+        ("x.png", "output", {"width_cm": 1e6}, "width on paper that makes 1 to 65535 dpi of"),
+    ]
+    for name, layer, options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            export_file(poster, layer, f"{tmp_path}/new/{name}", ExportOptions(**options))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif"])
+def test_a_failed_export_leaves_the_old_file(make_poster, ending, tmp_path):
+    poster = make_poster(700, 1100)
+    target = tmp_path / f"poster.{ending}"
+    target.write_bytes(b"the old one")
+    shard = Path(poster.url, "tiles.zarr/output/0/c/0/4/2")
+    shard.write_bytes(bytes(len(shard.read_bytes())))
+    with pytest.raises(ValueError, match="checksum"):
+        export_file(poster, "output", str(target))
+    assert target.read_bytes() == b"the old one"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif"])
+def test_a_place_that_cannot_be_written_is_an_os_error(poster, ending, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        export_file(poster, "output", f"{tmp_path}/file/poster.{ending}")
+
+
+@pytest.fixture(scope="module")
+def plain_posters(tmp_path_factory):
+    """A small poster and a large one, with one layer of noise in large shards."""
+
+    def make(height: int, width: int) -> FinishedPoster:
+        folder = str(tmp_path_factory.mktemp("plain"))
+        canvas = Canvas.around(height, width, halo=Halo(8, 8), multiple=8)
+        grid = TileGrid(height=canvas.height, width=canvas.width, core_px=1024, halo=Halo(0, 0), multiple=8)
+        store = PosterStore(folder, grid, canvas)
+        store.create(("output",))
+        noise = np.random.default_rng(0).integers(0, 8, (3, 1024, 1024), dtype=np.uint8)
+        for tile in grid:
+            store.write("output", tile.core, noise[:, : tile.core.height, : tile.core.width])
+        for level in range(1, store.num_levels):
+            for number in range(len(store.blocks(level))):
+                write_block(store, "output", level, number)
+        manifest = {"kind": "poster", "content": None, "templates": [], "tile": 1024, "top": 0}
+        write_json(f"{folder}/manifest.json", {**manifest, "canvas": asdict(canvas)})
+        return FinishedPoster.at(folder)
+
+    return make(6000, 1000), make(65000, 1000)
+
+
+EXPORT = """
+import re, sys
+from pathlib import Path
+from pipelines.export import export_file
+from pipelines.finished import FinishedPoster
+folder, endings, *posters = sys.argv[1:]
+for poster in posters:
+    for ending in endings.split():
+        export_file(FinishedPoster.at(poster), "output", f"{folder}/poster.{ending}")
+    if sys.platform == "linux":
+        print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_memory_does_not_grow_with_the_area(plain_posters, tmp_path):
+    small, large = plain_posters
+    command = [sys.executable, "-c", EXPORT, str(tmp_path), "png jpg tif", small.url, large.url]
+    few_arenas = {
+        **os.environ,
+        "MALLOC_ARENA_MAX": "2",
+    }  # else glibc keeps some for each of zarr's threads, as they come
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=few_arenas).stdout
+    peaks_kib = [int(line) for line in printed.split()]
+    print(f"peak resident memory in KiB: {peaks_kib}")
+    added_bytes = 3 * (65000 - 6000) * 1000
+    assert (peaks_kib[1] - peaks_kib[0]) * 1024 < added_bytes / 4
+    assert by_libvips(tmp_path / "poster.png").height == 65000
+
+
+@pytest.mark.parametrize("ending", ["jpg", "tif"])  # in libvips' thread, and in this one
+def test_a_stopped_export_leaves_nothing(plain_posters, ending, tmp_path):
+    command = [sys.executable, "-c", EXPORT, str(tmp_path), ending, plain_posters[1].url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob("*.partial")):
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in process.communicate(timeout=20)[1]
+    assert not list(tmp_path.iterdir())
