@@ -1,31 +1,31 @@
-"""What Ray Data costs beside a training: crops per second at full speed, and CPU when the training is slower.
+"""What Ray Data costs beside a training: crops per second at full speed, and CPU time when the training is slower.
 
     python benchmarks/data_stream.py
 
-Both sides, Ray Data's scheduler as it comes and with the pause that pipelines/batches.py gives it, are measured in
-turns within one run, on noise pictures. Writes benchmarks/results/data_stream.md.
+Ray Data's scheduler is measured as it comes, and with the pause that pipelines/pictures/stream.py gives it: in turns
+within one run, on pictures of noise. Writes benchmarks/results/data_stream.md.
 """
 
 import logging
-import os
-import platform
 import statistics
 import tempfile
 import time
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import ray
 from PIL import Image
+from report import write_report
 
-from pipelines.pictures import stream as batches
+from magic.machine import machine
+from magic.tables import markdown_table
+from pipelines.pictures import stream
 from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.pictures.sources import survey
 
-RESULTS = Path(__file__).parent / "results"
 CROPS = CropConfig(patch_px=128, num_templates=12, batch_size=2)
-ROUNDS, ROWS, STEP_S = 3, 300, 0.05
+NUM_ROUNDS, NUM_BATCHES = 3, 300
+STEP_S = 0.05
+"""Duration of a training step that is slower than the crops."""
 
 
 def main() -> None:
@@ -36,42 +36,44 @@ def main() -> None:
             noise = rng.integers(0, 256, (800, 1600, 3), dtype=np.uint8)
             Image.fromarray(noise).save(f"{folder}/{number}.png")
         source = survey(SourceConfig(urls=(folder,)), min_side_px=128, name="noise")
-        consume(source, 0.0, ROWS)  # worker processes start
-        pauses = {"as it comes": 0.0, "with the pause": batches.SCHEDULER_PAUSE_S}
+        consume(source, 0.0)  # the worker processes start
+        pauses = {"as it comes": 0.0, "with the pause": stream.SCHEDULER_PAUSE_S}
         rows = {name: {"crops": [], "cpu": []} for name in pauses}
-        for _ in range(ROUNDS):
+        for _ in range(NUM_ROUNDS):
             for name, pause_s in pauses.items():
-                batches.SCHEDULER_PAUSE_S = pause_s
-                wall_s, _ = consume(source, 0.0, ROWS)
-                rows[name]["crops"].append(ROWS * CROPS.batch_size * (CROPS.num_templates + 2) / wall_s)
-                wall_s, cpu_s = consume(source, STEP_S, ROWS)
+                stream.SCHEDULER_PAUSE_S = pause_s
+                wall_s, _ = consume(source, 0.0)
+                rows[name]["crops"].append(NUM_BATCHES * CROPS.batch_size * (CROPS.num_templates + 2) / wall_s)
+                wall_s, cpu_s = consume(source, STEP_S)
                 rows[name]["cpu"].append(cpu_s / wall_s)
     report(rows)
 
 
-def consume(source, step_s: float, count: int) -> tuple[float, float]:
-    """Read batches, spending step_s on each; returns wall seconds and CPU seconds of this process, the scheduler's."""
-    batches.keep_order()
-    stream = batches.batch_dataset(source, source, CROPS, first=0, count=count).iterator()
+def consume(source, step_s: float) -> tuple[float, float]:
+    """Read all batches, and sleep for step_s after each.
+
+    Returns:
+        The seconds that it took, and the CPU seconds of this process, which are those of Ray Data's scheduler.
+    """
+    stream.keep_order()
+    batches = stream.batch_dataset(source, source, CROPS, first=0, count=NUM_BATCHES).iterator()
     wall, cpu = time.perf_counter(), time.process_time()
-    for _ in batches.read_batches(stream):
+    for _ in stream.read_batches(batches):
         time.sleep(step_s)
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def report(rows: dict[str, dict[str, list[float]]]) -> None:
-    median = {name: {k: statistics.median(v) for k, v in values.items()} for name, values in rows.items()}
-    plain, paused = median["as it comes"], median["with the pause"]
-    lines = ["| | crops of 128 px per second, no training | cores used by the scheduler beside 50 ms steps |"]
-    lines += ["| --- | --- | --- |"]
-    lines += [f"| {name} | {m['crops']:.0f} | {m['cpu']:.2f} |" for name, m in median.items()]
-    lines += [f"| ratio | {paused['crops'] / plain['crops']:.2f} | {paused['cpu'] / plain['cpu']:.2f} |"]
-    table = "\n".join(lines)
-    print(table)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "data_stream.md").write_text(
-        f"# Ray Data beside a training\n\n`python benchmarks/data_stream.py`, medians of {ROUNDS} rounds, "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, ray {version('ray')}\n\n{table}\n"
+    """Write the medians over the rounds."""
+    medians = {name: {key: statistics.median(values) for key, values in row.items()} for name, row in rows.items()}
+    plain, paused = medians["as it comes"], medians["with the pause"]
+    heads = ["", "crops of 128 px per second, no training", "cores used by the scheduler beside 50 ms steps"]
+    lines = [[name, f"{median['crops']:.0f}", f"{median['cpu']:.2f}"] for name, median in medians.items()]
+    lines += [["ratio", *(f"{paused[key] / plain[key]:.2f}" for key in ("crops", "cpu"))]]
+    write_report(
+        "data_stream",
+        f"# Ray Data beside a training\n\n`python benchmarks/data_stream.py`, medians of {NUM_ROUNDS} rounds, on "
+        f"{machine('ray')}\n\n{markdown_table(heads, lines)}\n",
     )
 
 

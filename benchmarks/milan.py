@@ -1,9 +1,9 @@
-"""Train on Milan from above with Arcimboldo as content (Fig. 9), half size, and render the poster.
+"""Train on aerial views of Milan with Arcimboldo as content (Fig. 9), at half size, and render the poster.
 
     python benchmarks/milan.py DATA [WORK]
 
-DATA holds milano/*.png and archimboldo.jpg; WORK (default out/milan) keeps the run, so that a second call only
-renders. Writes benchmarks/results/milan.md and milan.jpg.
+DATA holds milano/*.png and archimboldo.jpg. WORK (default out/milan) keeps the run, so that a second call renders
+and does not train again. Writes benchmarks/results/milan.md and milan.jpg.
 """
 
 import subprocess
@@ -14,19 +14,20 @@ from pathlib import Path
 import numpy as np
 from mlflow import MlflowClient
 from PIL import Image
+from report import RESULTS, write_report
 
 from magic.machine import machine
 from magic.measures.fidelity import content_fidelity
 from magic.measures.score import CELLS_PX
 from magic.sheets import small_jpeg
+from magic.tables import markdown_table
 
-RESULTS = Path(__file__).parent / "results"
-PICTURE_BYTES = 400_000
+MAX_PICTURE_BYTES = 400_000
 SCALE, WIDTH_PX = 0.5, 600
 
 
 def magic(*args: object) -> float:
-    """Run a command as a user types it; returns its seconds."""
+    """Run `magic` with arguments as a user types them; returns the seconds that it took."""
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "jobs.cli", *map(str, args)], check=True)
     return time.perf_counter() - start
@@ -63,17 +64,17 @@ def main(data: Path, work: Path) -> None:
         "largest share of a template": f"{metrics['loss/max_share']:.3f}",
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "milan.jpg").write_bytes(small_jpeg(poster, PICTURE_BYTES))
-    table = "\n".join(["| figure | value |", "| --- | --- |", *(f"| {k} | {v} |" for k, v in rows.items())])
-    print(table)
-    (RESULTS / "milan.md").write_text(
+    (RESULTS / "milan.jpg").write_bytes(small_jpeg(poster, MAX_PICTURE_BYTES))
+    table = markdown_table(["figure", "value"], rows.items())
+    write_report(
+        "milan",
         "# Milan styles, Arcimboldo content\n\n"
-        f"`python benchmarks/milan.py DATA` on {machine('ray', 'mlflow')}\n\n{table}\n\n![poster](milan.jpg)\n"
+        f"`python benchmarks/milan.py DATA` on {machine('ray', 'mlflow')}\n\n{table}\n\n![poster](milan.jpg)\n",
     )
 
 
 def step_seconds(client: MlflowClient, run_id: str) -> float:
-    """Seconds from the first entry of the loss curve to the last."""
+    """Seconds between the first and the last entry of the loss curve."""
     times = [entry.timestamp for entry in client.get_metric_history(run_id, "loss/generator")]
     return (max(times) - min(times)) / 1000
 

@@ -1,12 +1,12 @@
-"""Kill workers and drivers and fill the disk at random points of a poster; the bytes must come out the same.
+"""Kill workers and drivers and fill the disk at random moments of a poster; its bytes must not change.
 
     python benchmarks/poster_faults.py [POINTS]
 
-Paints a poster undisturbed, and then again and again under faults until there were POINTS of them (default 27): a
-worker killed, the whole job killed, the disk filled, at any time from its first worker to its end, files and viewer
-and all. Whenever a poster is finished, every file of it is compared with the undisturbed one's: leave the code alone
-meanwhile, its version is in the manifest. A full disk needs a small file system of its own and so the right to mount
-one. Writes benchmarks/results/poster_faults.md.
+Paints a poster undisturbed, and then the same one again and again under faults, until there were POINTS of them
+(default 27). A fault kills a worker, kills the whole job, or fills the disk, at any moment between the first worker's
+start and the end of the job. Whenever a poster is finished, each of its files is compared with that of the undisturbed
+poster. Do not change the code while this runs: the manifest holds its version. To fill a disk takes a small file
+system of its own, and the right to mount one. Writes benchmarks/results/poster_faults.md.
 """
 
 import hashlib
@@ -21,48 +21,50 @@ from pathlib import Path
 import psutil
 import torch
 from processes import family, kill
+from report import write_report
 
+from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE
 from magic.hyperparameters import GeneratorConfig
 from magic.machine import machine
 from magic.networks.baselines import build_generator
 from magic.networks.packed import save_generator
+from magic.tables import markdown_table
 
-RESULTS = Path(__file__).parent / "results"
-DEMO = Path(__file__).parent.parent / "demo"
 FAULTS = ("a worker killed", "the job killed", "the disk filled")
 WIDTH_PX, TILE_PX, DISK_BYTES = 900, 96, 64_000_000
-PATIENCE_S = 300
+JOB_END_TIMEOUT_S = 300
+"""A job whose disk is full has to end within this time."""
 
 
 class Job:
-    """One run of the command, in processes of its own."""
+    """One run of the command, with all its processes."""
 
     def __init__(self, model: Path, out: Path) -> None:
-        command = ["poster", "--model", model, "--content", DEMO / "content" / "astronaut.jpg", "--out", out]
-        command += ["--style", DEMO / "style", "--width", WIDTH_PX, "--templates", 4, "--tile", TILE_PX]
+        command = ["poster", "--model", model, "--content", DEMO_CONTENT, "--out", out]
+        command += ["--style", DEMO_STYLE, "--width", WIDTH_PX, "--templates", 4, "--tile", TILE_PX]
         command += ["--keep", "True", "--workers", 2, "--formats", "png", "tiff", "viewer"]
         args = [sys.executable, "-m", "jobs.cli", *map(str, command)]
         self.process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def workers(self) -> list[psutil.Process]:
-        """Its Ray workers that paint or do other parts of the poster."""
-        found = []
+        """Its Ray workers: those that paint tiles, and those that call functions for the rest of the poster."""
+        workers = []
         for process in family(self.process)[1:]:
             try:
-                if any(name in process.cmdline()[0] for name in ("TileWorker", "_Hand")):
-                    found.append(process)
+                if any(name in process.cmdline()[0] for name in ("TileWorker", "_FunctionWorker")):
+                    workers.append(process)
             except (psutil.Error, IndexError):
                 continue
-        return found
+        return workers
 
     def wait_for_workers(self) -> None:
-        """Until it paints, or ends."""
+        """Return when the first worker has started, or the job has ended."""
         while self.process.poll() is None and not self.workers():
             time.sleep(0.05)
 
 
 def digests(out: Path) -> dict[str, str]:
-    """Of every file of a poster."""
+    """SHA-256 of every file of a poster, by its path."""
     return {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in out.rglob("*")
@@ -71,7 +73,7 @@ def digests(out: Path) -> dict[str, str]:
 
 
 def strike(fault: str, job: Job, disk: Path) -> None:
-    """One fault; a job that ends by it is over afterwards, and the disk has room again."""
+    """Cause one fault. If it ends the job, this waits for its end; a filled disk is emptied again."""
     if fault == "a worker killed":
         for worker in random.sample(job.workers(), 1):
             worker.kill()
@@ -85,7 +87,7 @@ def strike(fault: str, job: Job, disk: Path) -> None:
                     file.write(bytes(1 << 16))
             except OSError:
                 pass
-        job.process.wait(PATIENCE_S)
+        job.process.wait(JOB_END_TIMEOUT_S)
         ballast.unlink()
 
 
@@ -98,13 +100,17 @@ def main(points: int) -> None:
         disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)], check=True)
         try:
-            report(points, *torment(points, model, disk))
+            report(points, *paint_under_faults(points, model, disk))
         finally:
             subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def torment(points: int, model: Path, disk: Path) -> tuple[Counter, int, int]:
-    """How many faults of each kind there were, how many posters were finished, and how many times one was begun."""
+def paint_under_faults(points: int, model: Path, disk: Path) -> tuple[Counter, int, int]:
+    """Paint posters until there were so many faults, and the poster of the last one is finished.
+
+    Returns:
+        How many faults of each kind there were, how many posters were finished, and how often the command was started.
+    """
     out = disk / "poster"
     job = Job(model, out)
     job.wait_for_workers()
@@ -112,45 +118,44 @@ def torment(points: int, model: Path, disk: Path) -> tuple[Counter, int, int]:
     assert job.process.wait() == 0
     seconds, expected = time.monotonic() - start, digests(out)
     print(f"undisturbed: {seconds:.0f} s, {len(expected)} files")
-    struck, finished, begun = Counter(), 0, 0
+    faults, num_finished, num_starts = Counter(), 0, 0
     wipe(out)
-    while struck.total() < points or out.exists():
-        begun += 1
+    while faults.total() < points or out.exists():
+        num_starts += 1
         job = Job(model, out)
         job.wait_for_workers()
         while job.process.poll() is None:
             try:
                 job.process.wait(random.uniform(0, seconds))
             except subprocess.TimeoutExpired:
-                fault = FAULTS[struck.total() % len(FAULTS)]
-                if struck.total() < points and (job.workers() or fault != "a worker killed"):
+                fault = FAULTS[faults.total() % len(FAULTS)]
+                if faults.total() < points and (job.workers() or fault != "a worker killed"):
                     strike(fault, job, disk)
-                    struck[fault] += 1
-                    print(f"{struck.total():3d} {fault}: {len(list(out.rglob('*')))} files so far", flush=True)
+                    faults[fault] += 1
+                    print(f"{faults.total():3d} {fault}: {len(list(out.rglob('*')))} files so far", flush=True)
         if job.process.returncode == 0:
             differing = sorted({name for name, _ in digests(out).items() ^ expected.items()})
             assert not differing, f"the poster differs in {', '.join(differing)}"
-            finished += 1
-            print(f"    poster {finished} is the same, byte for byte", flush=True)
+            num_finished += 1
+            print(f"    poster {num_finished} is the same, byte for byte", flush=True)
             wipe(out)
-    return struck, finished, begun
+    return faults, num_finished, num_starts
 
 
 def wipe(out: Path) -> None:
     subprocess.run(["rm", "-r", str(out)], check=True)
 
 
-def report(points: int, struck: Counter, finished: int, begun: int) -> None:
+def report(points: int, faults: Counter, num_finished: int, num_starts: int) -> None:
     """Write the table."""
-    rows = "\n".join(f"| {fault} | {struck[fault]} |" for fault in FAULTS)
-    text = (
+    table = markdown_table(["fault", "times"], [[fault, str(faults[fault])] for fault in FAULTS])
+    write_report(
+        "poster_faults",
         f"# Faults at {points} random points of a poster\n\n`python benchmarks/poster_faults.py {points}` on "
-        f"{machine('ray', 'zarr')}\n\n| fault | times |\n| --- | --- |\n{rows}\n\nThe command was begun {begun} times "
-        f"and finished {finished} posters ({WIDTH_PX} px, tiles of {TILE_PX} px, two workers). Every file of each of "
-        "them equals the undisturbed one's, byte for byte.\n"
+        f"{machine('ray', 'zarr')}\n\n{table}\n\nThe command was started {num_starts} times and finished "
+        f"{num_finished} posters ({WIDTH_PX} px, tiles of {TILE_PX} px, two workers). Every file of each of them "
+        "equals the undisturbed poster's, byte for byte.\n",
     )
-    (RESULTS / "poster_faults.md").write_text(text)
-    print(text)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python benchmarks/poster_sizes.py [SIDE_PX ...]
 
 Paints squares (default 5000 10000 20000) with a tiny generator (4 channels, depth 2, K = 4) on two workers, with
-halvings, attribution and a BigTIFF. A side above 50,000 px is painted by a single network, which shows the content in
-other colours, and at sampled density: the job is killed after its first tiles, their shards are linked to all other
-tiles' places, and the same command goes on from there. Every side is added to benchmarks/results/poster_sizes.json,
-and the table of all to poster_sizes.md.
+pyramid levels, attribution and a BigTIFF. A side of 50,000 px or more is painted by a single network (a convolutional
+mosaic), and only a few of its tiles are: the job is killed after them, their files are linked to the places of all
+other tiles, and the same command goes on from there. Each side is added to benchmarks/results/poster_sizes.json; the
+table of all sides is poster_sizes.md.
 """
 
 import json
@@ -19,27 +19,32 @@ import time
 from collections import defaultdict
 from itertools import cycle
 from pathlib import Path
-from typing import Literal
 
 import psutil
 import torch
 from PIL import Image, ImageOps
 from processes import family, kill
+from report import RESULTS, write_report
 
+from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE
 from magic.hyperparameters import GeneratorConfig
 from magic.machine import machine
 from magic.networks.baselines import build_generator
 from magic.networks.packed import save_generator
+from magic.tables import markdown_table
 
-RESULTS = Path(__file__).parent / "results"
-DEMO = Path(__file__).parent.parent / "demo"
-SAMPLED_FROM_PX, SAMPLED_TILES = 50_000, 4
-MEMORY_GB = 1  # that each worker may use for tiles, for all sides alike
-PARTS = {"TileWorker": "painting worker", "_Hand": "worker for the rest", "jobs.cli": "command"}
+SAMPLED_FROM_PX, NUM_SAMPLED_TILES = 50_000, 4
+"""Of posters with such a side or a longer one, so many tiles are painted."""
+TINY = GeneratorConfig(channels=4, depth=2, heads=1)
+SINGLE_NETWORK = GeneratorConfig(system="mosaic", channels=4, depth=2)
+MEMORY_GB = 1
+"""What each worker may use for tiles, the same for all sides."""
+PARTS = {"TileWorker": "painting worker", "_FunctionWorker": "worker for the rest", "jobs.cli": "command"}
+"""Kinds of processes, by what their command lines contain."""
 
 
 class Watch:
-    """The most memory that each kind of process of a command has at any time."""
+    """Runs a command, and records the peak memory of each kind of its processes."""
 
     def __init__(self, command: list[str]) -> None:
         self.process = subprocess.Popen(command)
@@ -50,10 +55,10 @@ class Watch:
         while self.process.poll() is None:
             for process in family(self.process):
                 try:
-                    shown = " ".join(process.cmdline())
-                    kind = next((name for mark, name in PARTS.items() if mark in shown), None)
+                    line = " ".join(process.cmdline())
+                    kind = next((name for mark, name in PARTS.items() if mark in line), None)
                     if kind:
-                        memory = process.memory_info()  # without what is shared: the object store is counted nowhere
+                        memory = process.memory_info()  # shared memory, the object store, is left out
                         self.peak_bytes[kind] = max(self.peak_bytes[kind], memory.rss - memory.shared)
                 except (psutil.Error, AttributeError):
                     continue
@@ -61,10 +66,14 @@ class Watch:
 
 
 def measure(side: int, model: Path, out: Path) -> dict[str, float]:
-    """Paint, and say what it took."""
+    """Paint and export one poster.
+
+    Returns:
+        A column of the table: seconds, memory and disk.
+    """
     command = [sys.executable, "-m", "jobs.cli", "poster", "--model", model, "--out", out, "--width", side]
-    command += ["--content", square_content(model), "--style", DEMO / "style", "--templates", 4, "--workers", 2]
-    command += ["--memory-gb", MEMORY_GB, "--mode", "preview" if side >= SAMPLED_FROM_PX else "sweeps", "--formats"]
+    command += ["--content", square_content(model), "--style", DEMO_STYLE, "--templates", 4, "--workers", 2]
+    command += ["--memory-gb", MEMORY_GB, "--mode", "preview" if side >= SAMPLED_FROM_PX else "tiles", "--formats"]
     args, peaks, start = [str(arg) for arg in command], defaultdict(int), time.perf_counter()
     if side >= SAMPLED_FROM_PX:
         first = Watch(args)
@@ -91,17 +100,17 @@ def measure(side: int, model: Path, out: Path) -> dict[str, float]:
 
 
 def square_content(folder: Path) -> Path:
-    """The demo's portrait, cut to a square."""
+    """Write the demo's portrait, cut to a square; returns the file."""
     path = folder / "square.png"
-    with Image.open(DEMO / "content" / "astronaut.jpg") as picture:
+    with Image.open(DEMO_CONTENT) as picture:
         ImageOps.fit(picture, (512, 512)).save(path)
     return path
 
 
 def sample_tiles(watch: Watch, out: Path) -> None:
-    """Kill the job once it has some tiles, and let all others be links to them."""
+    """Kill the job once some tiles are painted, and put links to these in the places of all others."""
     layer = out / "tiles.zarr" / "output" / "0"
-    while len(done := [p for p in layer.glob("c/0/*/*") if p.suffix == ""]) < SAMPLED_TILES:
+    while len(done := [p for p in layer.glob("c/0/*/*") if p.suffix == ""]) < NUM_SAMPLED_TILES:
         assert watch.process.poll() is None, "the job ended"
         time.sleep(1)
     kill(watch.process)
@@ -117,44 +126,40 @@ def sample_tiles(watch: Watch, out: Path) -> None:
 
 
 def merge(peaks: dict[str, int], watch: Watch) -> None:
+    """Raise the peaks to those of a further command."""
     for name, peak in watch.peak_bytes.items():
         peaks[name] = max(peaks[name], peak)
 
 
 def main(sides: list[int]) -> None:
-    kept = RESULTS / "poster_sizes.json"
-    rows = json.loads(kept.read_text()) if kept.exists() else {}
+    measured = RESULTS / "poster_sizes.json"
+    columns = json.loads(measured.read_text()) if measured.exists() else {}
     for side in sides:
         with tempfile.TemporaryDirectory() as model:
             torch.manual_seed(0)
-            system: Literal["magic", "mosaic"] = "mosaic" if side >= SAMPLED_FROM_PX else "magic"
-            heads = {"heads": 1} if system == "magic" else {}
-            config = GeneratorConfig(system=system, channels=4, depth=2, **heads)
-            save_generator(Path(model), build_generator(config))
+            save_generator(Path(model), build_generator(SINGLE_NETWORK if side >= SAMPLED_FROM_PX else TINY))
             with tempfile.TemporaryDirectory(dir=os.environ.get("WORK")) as work:
-                rows[str(side)] = measure(side, Path(model), Path(work) / "poster")
-        kept.write_text(json.dumps(rows, indent=2) + "\n")
-        report(rows)
+                columns[str(side)] = measure(side, Path(model), Path(work) / "poster")
+        measured.write_text(json.dumps(columns, indent=2) + "\n")
+        report(columns)
 
 
-def report(rows: dict[str, dict[str, float]]) -> None:
-    """Write the table."""
-    columns = sorted(rows, key=int)
-    lines = [f"| | {' | '.join(f'{int(side):,} px' for side in columns)} |", "| --- " * (len(columns) + 1) + "|"]
-    names = rows[columns[-1]]
-    lines += [f"| {name} | {' | '.join(f'{rows[side].get(name, 0):.4g}' for side in columns)} |" for name in names]
-    table = "\n".join(lines)
-    text = (
-        f"# Posters of growing area\n\n`python benchmarks/poster_sizes.py {' '.join(columns)}` on "
+def report(columns: dict[str, dict[str, float]]) -> None:
+    """Write the table, with a column for each side."""
+    sides = sorted(columns, key=int)
+    names = columns[sides[-1]]
+    rows = [[name, *(f"{columns[side].get(name, 0):.4g}" for side in sides)] for name in names]
+    table = markdown_table(["", *(f"{int(side):,} px" for side in sides)], rows)
+    write_report(
+        "poster_sizes",
+        f"# Posters of growing area\n\n`python benchmarks/poster_sizes.py {' '.join(sides)}` on "
         f"{machine('ray', 'zarr')}\n\nSquares by a generator of 4 channels and depth 2, K = 4, on two workers that may "
         f"use {MEMORY_GB} GB each for tiles. Memory is what each process has to itself at its peak, the object store "
-        "(0.2 GB here) left out; an export holds a band of 512 rows, whatever the height. Above 50,000 px by a single "
-        "network (a convolutional mosaic of 4 channels and depth 2), whose pictures are smooth and take less disk, "
-        "at sampled density: a few tiles are painted, with statistics of 16, and the others are links to them; "
-        f"halvings, attribution and file are of the full size.\n\n{table}\n"
+        "(0.2 GB here) left out; an export holds a band of 512 rows, whatever the height. From 50,000 px on by a "
+        "single network (a convolutional mosaic of 4 channels and depth 2), whose pictures are smooth and take less "
+        "disk. Only a few of their tiles are painted, with statistics of 16, and the others are links to these; "
+        f"pyramid levels, attribution and file are of the full size.\n\n{table}\n",
     )
-    (RESULTS / "poster_sizes.md").write_text(text)
-    print(text)
 
 
 if __name__ == "__main__":

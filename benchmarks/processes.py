@@ -7,7 +7,7 @@ import psutil
 
 
 def family(process: subprocess.Popen) -> list[psutil.Process]:
-    """The process and all that it started."""
+    """The process and all processes that it started; none if it has ended."""
     try:
         own = psutil.Process(process.pid)
         return [own, *own.children(recursive=True)]
@@ -16,7 +16,7 @@ def family(process: subprocess.Popen) -> list[psutil.Process]:
 
 
 def kill(process: subprocess.Popen) -> None:
-    """All of it, at once."""
+    """Kill the process and all processes that it started."""
     for one in family(process)[::-1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()

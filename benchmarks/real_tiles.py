@@ -1,13 +1,13 @@
-"""Real tiles of about a second through a real pool into a real store: for how much of its time a worker paints."""
+"""Real tiles of about a second, written to a real store by a real pool: in how much of its time a worker paints."""
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from statistics import mean
 from threading import Lock, local
 from typing import NamedTuple
 
@@ -26,15 +26,17 @@ from magic.scene.content import Content
 from magic.scene.memory import MemorySet, PictureList, draw_templates
 from magic.scene.renderer import TileRenderer
 from magic.scene.scene import Scene, plan_canvas, plan_grid
-from pipelines.painting.painter import PosterTask, TileWorker
-from pipelines.store.poster_store import UNREFINED, PosterStore
+from pipelines.painting.poster_task import PosterTask
+from pipelines.painting.tile_worker import TileWorker
+from pipelines.posters.layers import UNREFINED
+from pipelines.posters.poster_store import PosterStore
 from pipelines.workers.pool import WorkerPool
 
 MODELS = {
     "mixing": (GeneratorConfig(channels=16, depth=4, heads=1), 8),
     "refiner": (GeneratorConfig(channels=64, depth=4, heads=1), 1),
 }
-"""For each network a generator, and K, that keep it busy for about a second with a tile."""
+"""For each network a generator and K with which one tile takes it about a second."""
 TILE_PX, POSTER_PX = 256, 1400
 S3 = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9345",
@@ -46,52 +48,62 @@ S3 = {
 Row = dict[str, int | float | str]
 
 
+class Held(NamedTuple):
+    """When a thread had a lock: times of the monotonic clock."""
+
+    asked: float
+    acquired: float
+    released: float
+
+
 class TimedLock:
-    """A lock that remembers when each thread held it last."""
+    """A lock that remembers when each thread had it last."""
 
     def __init__(self) -> None:
-        self._lock, self._own = Lock(), local()
+        self._lock, self._thread = Lock(), local()
 
     def __enter__(self) -> None:
-        self._own.asked = time.monotonic()
+        self._thread.asked = time.monotonic()
         self._lock.acquire()
-        self._own.begun = time.monotonic()
+        self._thread.acquired = time.monotonic()
 
     def __exit__(self, *_: object) -> None:
-        self._own.ended = time.monotonic()
+        self._thread.last = Held(self._thread.asked, self._thread.acquired, time.monotonic())
         self._lock.release()
 
-    def last(self) -> tuple[float, float, float]:
-        """When this thread asked for it, had it, and gave it back."""
-        return self._own.asked, self._own.begun, self._own.ended
+    def last(self) -> Held:
+        """When this thread had it last."""
+        return self._thread.last
 
 
-class Painted(NamedTuple):
-    """A real tile."""
+class TileTimes(NamedTuple):
+    """When a worker painted a tile: times of the monotonic clock."""
 
     pid: int
-    begun: float
-    ended: float
+    start: float
+    end: float
     store_s: float
-    """In its task, before and after the painting."""
+    """Seconds of its task before and after the painting."""
 
 
 class TimedWorker(TileWorker):
-    """Says of each tile when it was painted."""
+    """A worker that reports of each tile when it painted it."""
 
     def __init__(self, task: PosterTask) -> None:
         super().__init__(task)
-        self._painting = TimedLock()
+        self._computing = TimedLock()
 
-    def timed(self, net: str, number: int, given: list[Moments]) -> Painted:
+    def timed(self, net: str, number: int, statistics: list[Moments]) -> TileTimes:
+        """Render a tile."""
         start = time.monotonic()
-        self.render(net, number, given)
-        asked, begun, ended = self._painting.last()
-        return Painted(os.getpid(), begun, ended, asked - start + time.monotonic() - ended)
+        self.render(net, number, statistics)
+        held = self._computing.last()
+        store_s = held.asked - start + time.monotonic() - held.released
+        return TileTimes(os.getpid(), held.acquired, held.released, store_s)
 
 
 def real_task(url: str, net: str) -> tuple[PosterTask, Generator]:
-    """A poster whose tiles take a network about a second."""
+    """A poster each of whose tiles takes a network about a second."""
     torch.manual_seed(0)
     config, k = MODELS[net]
     rng, generator = np.random.default_rng(0), build_generator(config)
@@ -100,33 +112,33 @@ def real_task(url: str, net: str) -> tuple[PosterTask, Generator]:
     memory = MemorySet.of(PictureList([picture]), draw_templates(PictureList([picture]), k, 0))
     scene = Scene(Content(picture, POSTER_PX, POSTER_PX), memory, canvas)
     grid = plan_grid(generator, canvas, TILE_PX)
-    sweeps = {net: generator.num_statistics(net) for net in generator.nets}
-    task = PosterTask(pack_generator(generator), sweeps, scene, grid, PosterStore(url, grid, canvas), threads=1)
+    num_statistics = {net: generator.num_statistics(net) for net in generator.nets}
+    task = PosterTask(pack_generator(generator), num_statistics, scene, grid, PosterStore(url, grid, canvas), threads=1)
     task.store.create(task.layers)
     return task, generator
 
 
-def given_statistics(task: PosterTask, generator: Generator, net: str) -> list[Moments]:
-    """Of the first tile alone, which is good enough for timings."""
-    renderer, tile, given = TileRenderer(generator, task.scene, torch.device("cpu")), task.grid[0], []
+def statistics_of_first_tile(task: PosterTask, generator: Generator, net: str) -> list[Moments]:
+    """A network's statistics, taken from the first tile alone: for timings their values do not matter."""
+    renderer, tile, statistics = TileRenderer(generator, task.scene, torch.device("cpu")), task.grid[0], []
     collage = np.zeros((3, tile.read.height, tile.read.width), np.float32) if net == "refiner" else None
-    begun = renderer.start(net, tile.read, collage)
-    for _ in range(task.sweeps[net]):
-        given.append(renderer.measure(begun, tile, given))
-    return given
+    suspended = renderer.start(net, tile.read, collage)
+    for _ in range(task.num_statistics[net]):
+        statistics.append(renderer.measure(suspended, tile, statistics))
+    return statistics
 
 
 def overhead(url: str, workers: int, where: str, net: str) -> Row:
-    """What part of the workers' time they do not paint."""
+    """In what share of their time workers do not paint. `where` names the store in the table."""
     task, generator = real_task(f"{url}/{where}-{workers}-{net}", net)
-    given, shared = ray.put(given_statistics(task, generator, net)), ray.put(task)
+    statistics, shared = ray.put(statistics_of_first_tile(task, generator, net)), ray.put(task)
     if net == "refiner":
         for tile in task.grid:
             noise = np.random.default_rng(tile.core.top).standard_normal((3, tile.core.height, tile.core.width))
             task.store.write(UNREFINED, tile.core, noise.astype(np.float32))
     actor = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=2)(TimedWorker)
     with closing(WorkerPool(lambda: actor.remote(shared), workers)) as pool:
-        call = lambda worker, number: worker.timed.remote(net, number, given)  # noqa: E731
+        call = lambda worker, number: worker.timed.remote(net, number, statistics)  # noqa: E731
         done = [result for _, result in pool.map(call, range(len(task.grid)))]
     written = sum(
         fs_size(f"{task.store.url}/tiles.zarr/{name}/0") for name in (task.layers if net == "mixing" else ("output",))
@@ -135,27 +147,28 @@ def overhead(url: str, workers: int, where: str, net: str) -> Row:
 
 
 def fs_size(url: str) -> int:
+    """Bytes of all files below a URL."""
     fs, path = fsspec.core.url_to_fs(url)
     fs.invalidate_cache()
     return fs.du(path)
 
 
-def shares(done: list[Painted]) -> Row:
-    """Of each worker's time from its first tile's begin to its last one's end."""
+def shares(done: list[TileTimes]) -> Row:
+    """How the workers spent their time, each from the start of its first tile to the end of its last one."""
     by_worker = [[tile for tile in done if tile.pid == pid] for pid in {tile.pid for tile in done}]
-    spans = sum(max(tile.ended for tile in own) - min(tile.begun for tile in own) for own in by_worker)
-    painting = sum(tile.ended - tile.begun for tile in done)
+    spans = sum(max(tile.end for tile in own) - min(tile.start for tile in own) for own in by_worker)
+    painting = sum(tile.end - tile.start for tile in done)
     return {
         "tiles": len(done),
         "painting, s/tile": painting / len(done),
-        "store, s/tile": statistics.mean(tile.store_s for tile in done),
+        "store, s/tile": mean(tile.store_s for tile in done),
         "not painting, %": 100 * (spans - painting) / spans,
     }
 
 
 @contextmanager
 def s3_bucket() -> Iterator[str]:
-    """A bucket of moto's server in a process of its own."""
+    """The URL of a bucket on moto's S3 server, which runs in a process of its own."""
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", S3["AWS_ENDPOINT_URL"].rsplit(":")[-1]]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -173,7 +186,7 @@ def s3_bucket() -> Iterator[str]:
 
 
 def real_tiles() -> list[Row]:
-    """On disk with a worker for one core or both; on S3 with one, since the server wants a core, too."""
+    """Rows for one and two workers with a store on disk, and for one with a store on S3, whose server takes a core."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [overhead(folder, workers, "disk", net) for workers in (1, 2) for net in MODELS]
     with s3_bucket() as url:

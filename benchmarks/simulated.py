@@ -1,4 +1,7 @@
-"""Actors that are no processes: their tasks are done when their time is over. For a pool of more than fit here."""
+"""Simulated actors, for pools of more workers than this machine can hold.
+
+They are no processes and do nothing; each of their tasks is completed when its time is over.
+"""
 
 import heapq
 import random
@@ -9,10 +12,11 @@ from itertools import count
 from types import SimpleNamespace
 
 SPREAD = 0.3
+"""How much longer or shorter a task may take than on average, as a share of its time."""
 
 
 class Clock:
-    """A thread that completes futures at their times."""
+    """A thread that completes each future when its time has come."""
 
     def __init__(self) -> None:
         self._due: list[tuple[float, int, Future]] = []
@@ -20,7 +24,7 @@ class Clock:
         threading.Thread(target=self._run, daemon=True).start()
 
     def at(self, moment: float) -> SimpleNamespace:
-        """What stands for an object reference whose result is there at that moment."""
+        """In place of a Ray object reference: an object whose `future()` is completed at that moment."""
         future: Future = Future()
         with self._change:
             heapq.heappush(self._due, (moment, next(self.numbers), future))
@@ -43,7 +47,11 @@ class Clock:
 
 
 class SimulatedActor:
-    """Does one task after the other, in the seconds it is told on average: the driver hears of them one by one."""
+    """In place of a Ray actor: it takes one task after the other.
+
+    A task takes the seconds that it names on average, more or less at random, so that not all workers' tasks end at
+    the same moment.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self._free, self._random = clock, 0.0, random.Random(next(clock.numbers))

@@ -1,8 +1,9 @@
-"""Take a picture of the viewer for the documentation, with a place of the poster held in its panel.
+"""Take a picture of the viewer for the documentation; its panel shows the piece in the middle of the poster.
 
     python benchmarks/viewer_screenshot.py DEEPZOOM [OUT]
 
-DEEPZOOM is a local folder that export_deepzoom wrote; OUT defaults to docs/viewer.jpg. Needs playwright and Chromium.
+DEEPZOOM is a local folder with a viewer (`magic export POSTER DEEPZOOM/`). OUT defaults to docs/viewer.jpg. Needs
+playwright and Chromium.
 """
 
 import io
@@ -17,7 +18,7 @@ from playwright.sync_api import sync_playwright
 from magic.sheets import small_jpeg
 
 DOCS = Path(__file__).parents[1] / "docs"
-MOST_BYTES = 300_000
+MAX_BYTES = 300_000
 SIZE = {"width": 1280, "height": 800}
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -26,7 +27,7 @@ FLAGS = [
 
 
 def screenshot(folder: Path) -> Image.Image:
-    """The viewer as it opens, with what it says of the piece in the middle."""
+    """The viewer as it opens, with the panel of the piece in the middle."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as profile, sync_playwright() as play:
         browser = play.chromium.launch_persistent_context(
@@ -35,7 +36,7 @@ def screenshot(folder: Path) -> Image.Image:
         page = browser.pages[0]
         page.goto((folder / "index.html").absolute().as_uri())
         page.wait_for_selector("body[data-ready]")
-        page.wait_for_timeout(1500)  # for all tiles to arrive
+        page.wait_for_timeout(1500)  # until all tiles are loaded
         page.keyboard.press("i")
         page.wait_for_selector("#panel[data-pixel]")
         page.wait_for_function("document.getElementById('thumb').complete")
@@ -46,7 +47,7 @@ def screenshot(folder: Path) -> Image.Image:
 
 def main(folder: Path, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(small_jpeg(screenshot(folder), MOST_BYTES))
+    out.write_bytes(small_jpeg(screenshot(folder), MAX_BYTES))
     print(f"{out}: {out.stat().st_size / 1000:.0f} kB")
 
 

@@ -1,4 +1,4 @@
-"""Which version of this project's code is running: for runs, models and posters to name."""
+"""The version of this project's code that is running. Runs, models and posters record it."""
 
 import importlib.metadata
 import os
@@ -7,45 +7,51 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-VARIABLE = "MAGIC_CODE_VERSION"
-"""Environment variable that names the version where the code runs without its repository: in submitted jobs."""
+CODE_VERSION_VARIABLE = "MAGIC_CODE_VERSION"
+"""Environment variable that states the version where the code runs without its repository, as in submitted jobs."""
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = "magic-collage"
+DISTRIBUTION = "magic-collage"
 TIMEOUT_S = 10
 
 
 @cache
 def code_version() -> str:
-    """The commit, "-dirty" if files differ from it; else what the environment says; else the package's version."""
-    described = _git("describe", "--always", "--dirty", "--abbrev=12")
-    given = os.environ.get(VARIABLE)
-    if described or given:
-        return described or str(given)
+    """The version of the running code: the first of these that is known.
+
+    1. The commit that is checked out, with "-dirty" behind it if tracked files differ from the commit.
+    2. What the environment variable MAGIC_CODE_VERSION states.
+    3. The version of the installed distribution.
+    4. "unknown".
+    """
+    version = _git("describe", "--always", "--dirty", "--abbrev=12") or os.environ.get(CODE_VERSION_VARIABLE)
+    if version:
+        return version
     try:
-        return importlib.metadata.version(PACKAGE)
+        return importlib.metadata.version(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
         return "unknown"
 
 
 @cache
 def git_commit() -> str | None:
-    """The whole name of the commit that is checked out, or None where the code lies in no repository of its own."""
+    """The 40 digits of the commit that is checked out, or None where the code is not in its own repository."""
     return _git("rev-parse", "HEAD")
 
 
 def git_user() -> str | None:
-    """Who commits on this machine, or None where git does not know."""
-    return _git("config", "user.name", here=False)
+    """The user's name in git's configuration, or None where git has none."""
+    return _git("config", "user.name", needs_repository=False)
 
 
-def _git(*args: str, here: bool = True) -> str | None:
-    """What git says, or None where it fails, or is not about a repository of this project's own."""
+def _git(*args: str, needs_repository: bool = True) -> str | None:
+    """What a git command prints; None where it fails, prints nothing, or lacks this project's own repository."""
     git = shutil.which("git")
-    if git is None or (here and not (ROOT / ".git").exists()):  # a repository further up is somebody else's
+    # without a .git of our own, git would find the repository of a folder further up, which is another project's
+    if git is None or (needs_repository and not (ROOT / ".git").exists()):
         return None
     command = [git, "-C", str(ROOT), *args]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)  # noqa: S603
+        process = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)  # noqa: S603
     except (subprocess.SubprocessError, OSError):
         return None
-    return done.stdout.strip() or None
+    return process.stdout.strip() or None

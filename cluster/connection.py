@@ -1,4 +1,4 @@
-"""Configuration of the machines and servers a job uses. Imports nothing heavy."""
+"""Settings that name the Ray cluster and the MLflow store of a command. Imports nothing heavy."""
 
 from dataclasses import dataclass
 

@@ -1,43 +1,50 @@
-"""What the libraries are told by environment variables, in this process and in those of the cluster."""
+"""Environment variables that configure Ray, MLflow and botocore, here and on the cluster. Imports nothing heavy."""
 
 import os
 from pathlib import Path
 
-SUBMITTED = "MAGIC_SUBMITTED"
-"""Is set where a command runs as a submitted job."""
-HERE = {
+SUBMITTED_VARIABLE = "MAGIC_SUBMITTED"
+"""Is set in the processes of a submitted job, to the job's name."""
+DRIVER_VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    # a starved stage fails in ten minutes, not in thirty; less would end a training whose single steps are long
+    # Ray Data gives a stage without input up after ten minutes instead of thirty. Less time would end a training whose
+    # single steps take minutes.
     "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "600",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-EVERYWHERE = {
-    # botocore, and with it s3fs, asks again after a lost connection or a throttled request, at growing intervals of
-    # up to 20 s, for a minute and more
+"""Variables of the process that runs a command, and of the Ray processes that the cluster files start."""
+WORKER_VARIABLES = {
+    # botocore, and s3fs above it, repeats a request that was throttled or lost its connection. The intervals grow up to
+    # 20 s; twelve attempts take more than a minute.
     "AWS_RETRY_MODE": "standard",
     "AWS_MAX_ATTEMPTS": "12",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-"""What workers on other machines need, too. None of it is secret: jobs show it."""
-
+"""Variables that workers on other machines need as well. None is secret: whoever lists Ray's jobs sees them."""
 
 TOKEN_FILE = Path(".ray") / "auth_token"
-"""Below the home: where Ray looks for the cluster's token last."""
-TOKEN, TOKEN_PATH, AUTH_MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"
+"""Path below the home folder of the cluster's token. Ray reads it if neither of the two variables is set."""
+TOKEN_VARIABLE, TOKEN_PATH_VARIABLE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+AUTH_MODE_VARIABLE = "RAY_AUTH_MODE"
 
 
 def prepare() -> None:
-    """Set all of it, but for what the user has set. Ray reads its part when it is imported: call this before."""
-    for name, value in {**HERE, **EVERYWHERE}.items():
+    """Set all these variables in this process, except those that the user has set.
+
+    Call it before Ray is imported, because Ray reads some of them during its import. Token authentication is switched
+    on where the user has a token.
+    """
+    for name, value in {**DRIVER_VARIABLES, **WORKER_VARIABLES}.items():
         os.environ.setdefault(name, value)
-    if os.environ.get(TOKEN) or os.environ.get(TOKEN_PATH) or (Path.home() / TOKEN_FILE).exists():
-        os.environ.setdefault(AUTH_MODE, "token")
+    has_token = os.environ.get(TOKEN_VARIABLE) or os.environ.get(TOKEN_PATH_VARIABLE)
+    if has_token or (Path.home() / TOKEN_FILE).exists():
+        os.environ.setdefault(AUTH_MODE_VARIABLE, "token")
 
 
-def for_workers() -> dict[str, str]:
-    """The part that workers need, as it is set here."""
-    return {name: os.environ.get(name, value) for name, value in EVERYWHERE.items()}
+def worker_variables() -> dict[str, str]:
+    """The variables for workers on other machines, with the values that they have in this process."""
+    return {name: os.environ.get(name, value) for name, value in WORKER_VARIABLES.items()}

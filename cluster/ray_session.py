@@ -1,4 +1,4 @@
-"""The only place that starts or joins Ray."""
+"""Starts or joins Ray, which no other module does, and tells what the cluster has room for."""
 
 import logging
 import os
@@ -8,45 +8,42 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ray
-from ray._private.state import state
 from ray.exceptions import RayError
 
 from cluster.connection import ClusterConfig
-from cluster.environment import for_workers, prepare
+from cluster.environment import prepare, worker_variables
+from cluster.private_ray import max_resources, session_folder_argument
 
-log = logging.getLogger(__name__)
-MIN_LOGICAL_CPUS = 4  # one machine with two cores still has to hold a trainer, its readers and a controller
+MIN_LOGICAL_CPUS = 4
+"""CPUs that Ray is told of at least: a machine with two cores still runs a trainer, its readers and a controller."""
 OBJECT_STORE_FRACTION = 0.15
+MAX_OBJECT_STORE_BYTES = 8e9
 
 
 @contextmanager
 def ray_session(config: ClusterConfig) -> Iterator[None]:
-    """Join the cluster that config names, or start one on this machine and end it afterwards.
+    """Join the cluster that the config names, or start one on this machine; leave or end it after the block.
 
-    Within a process that is connected already, this changes nothing.
+    In a process that is connected to Ray already, this does nothing.
 
     Raises:
         ValueError: if there is no cluster at the address.
-        RuntimeError: for whatever Ray says of work that was lost.
+        RuntimeError: if the block ends by an error of Ray's own, such as a worker that died.
     """
     if ray.is_initialized():
         yield
         return
     prepare()
     address = config.address or os.environ.get("RAY_ADDRESS")
-    try:
-        if address:
-            seen = {"env_vars": for_workers()}
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=seen)
-        else:
-            _start_here()
-    except ConnectionError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"expected a Ray cluster at {address}, got: {reason}; start it or leave it out") from error
+    if address:
+        _join(address)
+    else:
+        _start_local_cluster()
     try:
         yield
     except RayError as error:
-        if isinstance(error, ValueError | OSError | RuntimeError):  # a task's own, which Ray passes on as both
+        # Ray raises an error of a task as a type that is both RayError and the task's own: that one is passed on as is
+        if isinstance(error, ValueError | OSError | RuntimeError):
             raise
         raise RuntimeError(f"a worker failed: {error}; the same command goes on from here") from error
     finally:
@@ -54,59 +51,86 @@ def ray_session(config: ClusterConfig) -> Iterator[None]:
 
 
 def require_cpus(needed: float, purpose: str) -> None:
-    """Refuse a job that the cluster could never start, instead of letting it wait for ever.
+    """Refuse work that would wait for CPUs forever.
 
     Raises:
-        ValueError: if the whole cluster has fewer CPUs than that.
+        ValueError: if the whole cluster, grown as far as it may, has fewer CPUs.
     """
-    there = _most("CPU")
-    if there < needed:
-        raise ValueError(f"expected {needed:g} CPUs for {purpose}, got {there:g}; ask for fewer workers")
+    available = _max_resource("CPU")
+    if available < needed:
+        raise ValueError(f"expected {needed:g} CPUs for {purpose}, got {available:g}; ask for fewer workers")
 
 
 def count_cpus() -> int:
-    """How many CPUs the cluster has: a machine by itself counts its cores, not what it was told to pretend."""
-    there = int(_most("CPU"))
-    alone = len(ray.nodes()) == 1 and there == int(ray.cluster_resources().get("CPU", 0))
-    return min(there, os.cpu_count() or 1) if alone else there
+    """The number of CPUs that the cluster has or may grow to.
+
+    For a machine alone this is the number of its cores, not MIN_LOGICAL_CPUS, of which Ray may have been told.
+    """
+    cpus = int(_max_resource("CPU"))
+    is_one_machine = len(ray.nodes()) == 1 and cpus == int(ray.cluster_resources().get("CPU", 0))
+    return min(cpus, os.cpu_count() or 1) if is_one_machine else cpus
 
 
 def count_gpus() -> int:
-    """How many GPUs the cluster has, or may get: machines that are not started yet count."""
-    return int(_most("GPU"))
+    """The number of GPUs that the cluster has or may grow to."""
+    return int(_max_resource("GPU"))
 
 
-def require_places(needed: int, each: Mapping[str, float], purpose: str) -> None:
-    """Refuse workers that would wait for ever, because no machine has room for them: a worker is not divided.
+def require_room(num_workers: int, resources: Mapping[str, float], purpose: str) -> None:
+    """Refuse workers that would wait forever because no single machine has room for them.
+
+    A cluster that may still grow is not refused: the size of its future machines is unknown.
+
+    Args:
+        num_workers: how many workers must run at the same time.
+        resources: what each worker takes, by resource name. A worker takes all of it on one machine.
+        purpose: what the workers are for, as the error says it.
 
     Raises:
-        ValueError: if all machines together have room for fewer. Of a cluster that grows there is no telling.
+        ValueError: if the running machines have room for fewer workers, and the cluster cannot grow.
     """
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    room = sum(min(int(node.get(name, 0) / amount + 1e-6) for name, amount in each.items()) for node in alive)
-    grows = any(_most(name) > ray.cluster_resources().get(name, 0) for name in each)
-    if room < needed and not grows:
-        wanted = " and ".join(f"{amount:g} {name}" for name, amount in each.items())
-        raise ValueError(f"expected room for {needed} {purpose} of {wanted} each, got {room}; ask for fewer workers")
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = sum(_count_fitting(machine, resources) for machine in machines)
+    may_grow = any(_max_resource(name) > ray.cluster_resources().get(name, 0) for name in resources)
+    if room < num_workers and not may_grow:
+        each = " and ".join(f"{amount:g} {name}" for name, amount in resources.items())
+        raise ValueError(f"expected room for {num_workers} {purpose} of {each} each, got {room}; ask for fewer workers")
 
 
-def _most(resource: str) -> float:
-    """How much of a resource the cluster has, or may get where an autoscaler starts machines as they are needed."""
-    there = float(ray.cluster_resources().get(resource, 0))
-    may_be = state.get_max_resources_from_cluster_config() or {}
-    return max(there, float(may_be.get(resource, 0)))
+def _count_fitting(machine: Mapping[str, float], worker: Mapping[str, float]) -> int:
+    """How many equal workers fit on a machine, by what it has and what each takes of every resource."""
+    # the small number keeps the rounding of floats from losing a worker: 0.3 / 0.1 is below 3
+    return min(int(machine.get(name, 0) / amount + 1e-6) for name, amount in worker.items())
 
 
-def _start_here() -> None:
-    # the sockets below this folder allow about 40 characters of it
-    folder = os.environ.get("RAY_TMPDIR") or str(Path(tempfile.gettempdir()) / "ray")
-    cpus = os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _max_resource(name: str) -> float:
+    """How much of a resource the cluster has, or may grow to where an autoscaler starts machines."""
+    return max(float(ray.cluster_resources().get(name, 0)), float(max_resources().get(name, 0)))
+
+
+def _join(address: str) -> None:
+    """Connect to a running cluster.
+
+    Raises:
+        ValueError: if there is none at the address.
+    """
+    runtime_env = {"env_vars": worker_variables()}
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
+    except ConnectionError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"expected a Ray cluster at {address}, got: {reason}; start it or leave it out") from error
+
+
+def _start_local_cluster() -> None:
+    """Start a cluster of this machine alone, which ends with this process."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    session_folder = Path(os.environ.get("RAY_TMPDIR") or Path(tempfile.gettempdir()) / "ray")
     ray.init(
-        num_cpus=max(cpus, MIN_LOGICAL_CPUS),
-        object_store_memory=int(min(memory * OBJECT_STORE_FRACTION, 8e9)),
+        num_cpus=max(os.cpu_count() or 1, MIN_LOGICAL_CPUS),
+        object_store_memory=int(min(memory_bytes * OBJECT_STORE_FRACTION, MAX_OBJECT_STORE_BYTES)),
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        _temp_dir=folder,
+        **session_folder_argument(session_folder),
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cluster.files import render, steps
+from cluster.files.targets import render, steps
 from cluster.files.text import MARK
 from jobs.settings.cluster_config import RenderClusterConfig
 

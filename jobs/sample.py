@@ -1,6 +1,6 @@
 """`magic sample`: sheets of unguided collages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +9,11 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from tqdm import tqdm
 
-from jobs.models.lookup import find_model
+from jobs.models.lookup import Model, find_model
 from jobs.settings.measure_config import SampleConfig
 from jobs.training.validation import SetCollage, collage_of
 from magic.checks import require
+from magic.networks.generator import Generator
 from magic.networks.packed import unpack_generator
 from magic.scene.memory import allot
 from magic.sheets import Panel, palette, sheet
@@ -20,7 +21,7 @@ from pipelines.export.png import encode_png
 from pipelines.pictures.crops import crop
 from pipelines.pictures.reading import picture_shares, read_picture
 from pipelines.pictures.settings import CropConfig, SourceConfig
-from pipelines.store.storage import absolute, join, write_object
+from pipelines.storage.door import absolute, join, write_object
 
 MIN_PANEL_PX = 160
 Patch = UInt8[ndarray, "3 P P"]
@@ -38,40 +39,61 @@ def sample(config: SampleConfig) -> str:
     model = find_model(config.model, config.cluster)
     generator = unpack_generator(model.packed).eval()
     require(not generator.config.guided, "an unguided model", f"{model.uri}, guided", "use magic poster")
-    crops = model.crops()
-    size, multiple = config.size or crops.patch_px, generator.config.multiple
+    size, multiple = config.size or model.crops.patch_px, generator.config.multiple
     require(size % multiple == 0, f"a size that is a multiple of 2^depth = {multiple}", size, "change --size")
-    source = model.style(config.style)
-    if source.square_px is not None:  # pictures that are taken whole
-        source = replace(source, square_px=size)
-    draw = Sets(source, size, crops)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    generator.to(device)
-    seeds = range(config.seed, config.seed + config.seeds)
-    between = np.linspace(0, 1, config.between if len(seeds) > 1 else 0)
-    drawn = {(k, seed): draw.set_of(k, seed) for k in config.templates for seed in seeds}
-    total = len(drawn) + len(config.templates) * len(between)
-    with tqdm(total=total, desc="sampling", unit="collage") as bar:
-
-        def paint(elements: Sequence[Patch]) -> SetCollage:
-            bar.update()
-            return collage_of(generator, elements, device)
-
-        made = {key: paint(elements) for key, elements in drawn.items()}
-        rows = {k: [Panel(f"K = {k}, seed {seed}", made[k, seed].image) for seed in seeds] for k in config.templates}
-        sheets = {"collages": list(rows.values())}
-        first, second = config.seed, config.seed + 1
-        sheets["sets"] = [set_row(made[k, first], drawn[k, first]) for k in config.templates]
-        if len(between):
-            sheets["between"] = [
-                [Panel(f"K = {k}, {t:.2f}", paint(blend(drawn[k, first], drawn[k, second], t)).image) for t in between]
-                for k in config.templates
-            ]
+    with Sampler(config, generator, memory_sets(config, model, size)) as sampler:
+        sheets = sampler.sheets()
     out = absolute(config.out)
     for name, panels in sheets.items():
         write_object(join(out, f"{name}.png"), encode_png(sheet(panels, max(size, MIN_PANEL_PX))))
     print(f"wrote {', '.join(f'{name}.png' for name in sheets)} to {out}")
     return out
+
+
+def memory_sets(config: SampleConfig, model: Model, size_px: int) -> dict[tuple[int, int], list[Patch]]:
+    """The memory set of every K and seed, in patches of that side."""
+    source = model.style_source(config.style)
+    if source.square_px is not None:  # pictures that are taken whole
+        source = replace(source, square_px=size_px)
+    sets = Sets(source, size_px, model.crops)
+    return {(k, seed): sets.set_of(k, seed) for k in config.templates for seed in config.all_seeds}
+
+
+class Sampler:
+    """Paints collages of memory sets under a progress bar, and lays them out on sheets."""
+
+    def __init__(self, config: SampleConfig, generator: Generator, sets: Mapping[tuple[int, int], list[Patch]]) -> None:
+        self.config, self.sets = config, sets
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.generator = generator.to(self.device)
+        self.steps = np.linspace(0, 1, config.between if len(config.all_seeds) > 1 else 0)
+        """How far between two memory sets, 0 to 1."""
+        total = len(sets) + len(config.templates) * len(self.steps)
+        self.bar = tqdm(total=total, desc="sampling", unit="collage")
+
+    def __enter__(self) -> "Sampler":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def sheets(self) -> dict[str, list[list[Panel]]]:
+        """The panels of each sheet, in rows, by the sheet's name."""
+        numbers, seeds, first = self.config.templates, self.config.all_seeds, self.config.seed
+        collages = {key: self._paint(elements) for key, elements in self.sets.items()}
+        sheets = {
+            "collages": [[Panel(f"K = {k}, seed {seed}", collages[k, seed].image) for seed in seeds] for k in numbers],
+            "sets": [set_row(collages[k, first], self.sets[k, first]) for k in numbers],
+        }
+        return sheets | ({"between": [self._between(k) for k in numbers]} if len(self.steps) else {})
+
+    def _between(self, k: int) -> list[Panel]:
+        one, other = self.sets[k, self.config.seed], self.sets[k, self.config.seed + 1]
+        return [Panel(f"K = {k}, {step:.2f}", self._paint(blend(one, other, step)).image) for step in self.steps]
+
+    def _paint(self, elements: Sequence[Patch]) -> SetCollage:
+        self.bar.update()
+        return collage_of(self.generator, elements, self.device)
 
 
 class Sets:
@@ -98,8 +120,8 @@ def blend(one: Sequence[Patch], other: Sequence[Patch], t: float) -> list[Patch]
     return [np.rint((1 - t) * a + t * b).astype(np.uint8) for a, b in zip(one, other, strict=True)]
 
 
-def set_row(made: SetCollage, elements: Sequence[Patch]) -> list[Panel]:
+def set_row(collage: SetCollage, elements: Sequence[Patch]) -> list[Panel]:
     """A collage, its weights, and the elements it was made from, each with its colour."""
     tones = palette(len(elements))
     shown = [Panel(f"element {k}", element.transpose(1, 2, 0), tones[k]) for k, element in enumerate(elements)]
-    return [Panel(f"K = {len(elements)}", made.image), Panel("which is where", made.colours), *shown]
+    return [Panel(f"K = {len(elements)}", collage.image), Panel("which is where", collage.colours), *shown]

@@ -1,13 +1,15 @@
-"""Geometry of exact tiling: spans that convolutions read, halos, canvases and tile boxes. No torch.
+"""Geometry of exact tiling: spans that convolutions read, halos, canvases and the boxes of tiles. No torch.
 
-A poster is one forward pass over a *canvas*: the content, mirrored outwards by a bleed. Tiles partition the
-canvas by their cores; each is computed from a larger read box of one constant size, moved inwards at the
-canvas' edges so that a network's zero padding acts only where the whole pass has it too::
+A poster is defined as one forward pass over a *canvas*: the poster with padding around it, in which content and
+templates are mirrored outwards. A large canvas is computed in tiles. Their *cores* partition the canvas: each pixel
+belongs to one core. A tile is computed from its *read box*, which is its core and a *halo*: all pixels around the core
+that the core's output depends on. All read boxes have one size. Near an edge of the canvas the read box is moved
+inwards, so that the zero padding of convolutions acts only where it acts in the one forward pass::
 
     canvas +----------------------------+
-           |   read +-----------+       |     left, top halo:     what lies before a core
-           |        |  +-----+  |       |     right, bottom halo: what lies behind it
-           |        |  |core |  |       |     all starts and sizes: multiples of 2^depth
+           |   read +-----------+       |     the halo before a core lies above and to the left of it,
+           |        |  +-----+  |       |     the halo behind a core lies below and to the right of it;
+           |        |  |core |  |       |     all starts and sizes are multiples of 2^depth
            |        |  +-----+  |       |
            |        +-----------+       |
            +----------------------------+
@@ -22,7 +24,7 @@ from magic.checks import require
 
 
 class Span(NamedTuple):
-    """First and last pixel of a run along one axis, both included."""
+    """A run of pixels along one axis, from first to last, both included."""
 
     first: int
     last: int
@@ -33,36 +35,43 @@ class Span(NamedTuple):
 
 
 class Halo(NamedTuple):
-    """Pixels that an aligned block of output can depend on: so many before its first, so many behind its last.
+    """How far around a block of output the input matters, in pixels; the same along both axes.
 
-    Aligned: starting and ending at multiples of 2^depth, as the cores of tiles do. The same on both axes.
+    It holds for blocks that start and end at multiples of 2^depth, as the cores of tiles do.
     """
 
     before: int
+    """Pixels above the block's first row and to the left of its first column."""
     behind: int
+    """Pixels below the block's last row and to the right of its last column."""
 
     def aligned(self, multiple: int) -> "Halo":
-        """The halo rounded up to whole multiples."""
+        """The halo, rounded up to multiples of `multiple`."""
         return Halo(round_up(self.before, multiple), round_up(self.behind, multiple))
 
     def plus(self, other: "Halo") -> "Halo":
-        """The halo of two networks in series, both aligned."""
+        """The halo of two networks, one after the other; both halos must be aligned."""
         return Halo(self.before + other.before, self.behind + other.behind)
 
 
 def halo_of(reads: Callable[[Span], Span], multiple: int) -> Halo:
-    """The halo of a network from the input span that a span of output reads."""
+    """The halo of a network.
+
+    Args:
+        reads: the span of input on which a span of the network's output depends.
+        multiple: 2^depth of the network.
+    """
     first, last = reads(Span(0, multiple - 1))
     return Halo(-first, last - (multiple - 1))
 
 
 def round_up(value: int, multiple: int) -> int:
-    """The smallest multiple that is at least value."""
+    """The smallest multiple of `multiple` that is at least `value`."""
     return ceil(value / multiple) * multiple
 
 
 class Box(NamedTuple):
-    """A window of pixels: [top, bottom) x [left, right)."""
+    """A rectangle of pixels: rows top to bottom - 1, columns left to right - 1."""
 
     top: int
     left: int
@@ -71,58 +80,72 @@ class Box(NamedTuple):
 
     @property
     def height(self) -> int:
+        """In pixels."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
+        """In pixels."""
         return self.right - self.left
 
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return self.height * self.width
+
     def within(self, outer: "Box") -> "Box":
-        """This box in coordinates that start at outer's corner."""
+        """The same pixels, counted from the top left corner of `outer`."""
         return self.shifted(-outer.top, -outer.left)
 
     def shifted(self, down: int, right: int) -> "Box":
-        """This box moved by so many pixels."""
+        """The box moved by that many pixels."""
         return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
 
     def shrunk(self, factor: int) -> "Box":
-        """This box on a grid that is factor times coarser; its edges must lie on that grid."""
+        """The box at a resolution that is `factor` times lower; its edges must be multiples of `factor`."""
         assert not any(edge % factor for edge in self), f"{self} is not aligned to {factor}"
         return Box(*(edge // factor for edge in self))
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Rows and columns, to index the last two axes of an array."""
+        """Rows and columns as slices, to index the last two axes of an array."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
 class Tile(NamedTuple):
-    """One tile: what it reads and, inside that, what it is the only one to write."""
+    """One tile of a canvas; its boxes are in the canvas' pixels."""
 
     row: int
+    """Row of the grid, from 0."""
     column: int
+    """Column of the grid, from 0."""
     read: Box
+    """The pixels that the tile is computed from."""
     core: Box
+    """The pixels that this tile, and no other, yields; lies inside `read`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Canvas:
-    """The poster and the bleed around it: what one forward pass would run on."""
+    """A poster and the padding around it: the picture that one forward pass would run on. All in pixels."""
 
     poster_height: int
     poster_width: int
-    bleed_before: int
+    padding_before: int
+    """Padding above the poster and to the left of it; what remains is below and to the right."""
     height: int
+    """Of the whole canvas, a multiple of 2^depth."""
     width: int
+    """Of the whole canvas, a multiple of 2^depth."""
 
     @staticmethod
     def around(poster_height: int, poster_width: int, *, halo: Halo, multiple: int) -> "Canvas":
-        """The canvas whose borders no poster pixel can see.
+        """The canvas with so much padding that no pixel of the poster depends on the canvas' borders.
 
         Args:
             poster_height: height of the poster in pixels.
             poster_width: width of the poster in pixels.
-            halo: of all networks in series, in multiples.
+            halo: of all networks, one after the other, in pixels; multiples of `multiple`.
             multiple: 2^depth.
 
         Raises:
@@ -137,26 +160,43 @@ class Canvas:
         return Canvas(
             poster_height=poster_height,
             poster_width=poster_width,
-            bleed_before=halo.before,
+            padding_before=halo.before,
             height=halo.before + round_up(poster_height, multiple) + halo.behind,
             width=halo.before + round_up(poster_width, multiple) + halo.behind,
         )
 
     @property
     def box(self) -> Box:
-        """The whole canvas."""
+        """The whole canvas as a box."""
         return Box(0, 0, self.height, self.width)
 
     @property
     def poster(self) -> Box:
-        """Where the poster lies on the canvas."""
-        start = self.bleed_before
+        """The poster's pixels on the canvas."""
+        start = self.padding_before
         return Box(start, start, start + self.poster_height, start + self.poster_width)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TileGrid:
-    """Cores of one size that partition a canvas, each with a read box of one constant size around it."""
+    """The tiles of a canvas in reading order, as a sequence of `Tile`.
+
+    Cores partition the canvas; all are core_px wide and high, but for those of the last row and column. All read boxes
+    have one size; at the canvas' edges they are moved inwards.
+
+    >>> grid = TileGrid(height=64, width=96, core_px=32, halo=Halo(16, 8), multiple=8)
+    >>> len(grid)  # 2 rows of 3 tiles
+    6
+    >>> grid[4].core
+    Box(top=32, left=32, bottom=64, right=64)
+    >>> grid[4].read  # 16 px before the core and 8 px behind it, but 8 px higher: the canvas ends at row 64
+    Box(top=8, left=16, bottom=64, right=72)
+    >>> {(tile.read.height, tile.read.width) for tile in grid}
+    {(56, 56)}
+
+    Raises:
+        ValueError: if core_px is not a positive multiple of `multiple`.
+    """
 
     height: int
     """Height of the canvas in pixels, a multiple of `multiple`."""
@@ -165,7 +205,7 @@ class TileGrid:
     core_px: int
     """Side of a core in pixels, a multiple of `multiple`; the last row and column may be smaller."""
     halo: Halo
-    """What a core needs around it in pixels, multiples of `multiple`."""
+    """The pixels around a core that its output depends on, multiples of `multiple`."""
     multiple: int
     """2^depth: every box starts and ends at multiples of it."""
 
@@ -180,10 +220,12 @@ class TileGrid:
 
     @property
     def rows(self) -> int:
+        """Number of rows of tiles."""
         return ceil(self.height / self.core_px)
 
     @property
     def columns(self) -> int:
+        """Number of columns of tiles."""
         return ceil(self.width / self.core_px)
 
     def __len__(self) -> int:
@@ -193,7 +235,11 @@ class TileGrid:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Tile:
-        """Tile number index in reading order."""
+        """The tile with that number, counted from 0 in reading order.
+
+        Raises:
+            IndexError: if there is no such tile.
+        """
         if not 0 <= index < len(self):
             raise IndexError(index)
         row, column = divmod(index, self.columns)
@@ -203,7 +249,7 @@ class TileGrid:
         return Tile(row, column, read, Box(top, left, bottom, right))
 
     def _along(self, number: int, length: int) -> tuple[int, int, int, int]:
-        """Read start, core start, core end and read end of core `number` on an axis of that length."""
+        """Of tile `number` along an axis of `length` pixels: read start, core start, core end, read end."""
         first = number * self.core_px
         last = min(first + self.core_px, length)
         size = min(self.halo.before + self.core_px + self.halo.behind, length)

@@ -1,17 +1,16 @@
 """Configuration of the model and of its training step. Imports nothing heavy, so `--help` is instant."""
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Annotated, Literal
 
 from magic.checks import require
+from magic.options import read_by, settings_of
+from magic.systems import SYSTEMS, System, SystemTraits
 
 Precision = Literal["fp32", "bf16", "fp16"]
-System = Literal["magic", "famos", "mosaic"]
 Warp = Literal["none", "affine", "flow"]
 Adversarial = Literal["cross_entropy", "hinge", "least_squares"]
 ContentFeatures = Literal["luminance", "rgb", "edges"]
-MAGIC_ALONE = ("heads", "inducing_points", "warp_reach_px", "refine", "refiner_channels", "refiner_sees_content")
-"""Options of a generator that the baselines never read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,69 +18,40 @@ class GeneratorConfig:
     """The mixing network and the refiner (appendix I), or one of the systems they are compared with."""
 
     system: System = "magic"
-    """magic: the paper's. famos, mosaic: the baselines of appendix III, see magic/networks/baselines.py."""
-    guided: bool = True
+    """magic: the paper's. famos, mosaic: the baselines of appendix III."""
+    guided: Annotated[bool, read_by("magic")] = True
     """Whether there is a content picture to paint. Without one, the set alone decides (section 4)."""
     channels: int = 48
-    """Channels after the first halving; each further halving doubles them (appendix I: 48)."""
+    """Channels of the U-Net's first level, which is half the picture's size; each further level doubles them
+    (appendix I: 48)."""
     depth: int = 5
-    """Number of halvings; heights and widths must be multiples of 2^depth (appendix I: 5)."""
-    heads: int = 4
+    """Number of levels, each half the size of the one before; heights and widths must be multiples of 2^depth
+    (appendix I: 5)."""
+    heads: Annotated[int, read_by("magic")] = 4
     """Attention heads of every set-transformer block; must divide the channels."""
-    inducing_points: int | None = None
+    inducing_points: Annotated[int | None, read_by("magic")] = None
     """Attend by way of so many learned points (ISAB), at a cost that grows with K and not with its square: for sets
     of hundreds. Left out: every element attends to every other (the paper's)."""
-    warp: Warp = "none"
+    warp: Annotated[Warp, read_by("magic")] = "none"
     """How an element may be moved before the pooling. affine: as a whole, turned, scaled and shifted. flow: every
     pixel by itself. Both begin as the identity."""
-    warp_reach_px: float = 16.0
+    warp_reach_px: Annotated[float, read_by("magic")] = 16.0
     """The farthest that a warp shifts a pixel along one axis (affine: beside what turning and scaling do)."""
-    memory_size: int | None = None
+    memory_size: Annotated[int | None, read_by("famos")] = None
     """famos alone: N, how many templates its fixed memory has."""
-    refine: Literal["paint", "blend"] = "paint"
+    refine: Annotated[Literal["paint", "blend"], read_by("magic")] = "paint"
     """paint (the paper's): the refiner paints the output from the collage. blend: it also says how much of each pixel
     is painted, next to nothing at first, and the collage shows through the rest (as in FAMOS' hybrid): short trainings
     keep the collage's sharpness. losses.painted_share makes it paint less."""
-    refiner_channels: int | None = None
-    """Channels of the refiner after the first halving; left out: as many as the mixing network has (the paper's). The
+    refiner_channels: Annotated[int | None, read_by("magic")] = None
+    """Channels of the refiner's first level; left out: as many as the mixing network has (the paper's). The
     refiner runs once per picture and the mixing network once per template, so twice as many cost little."""
-    refiner_sees_content: bool = False
+    refiner_sees_content: Annotated[bool, read_by("magic")] = False
     """Whether the refiner also sees the content picture (the paper's does not)."""
 
     def __post_init__(self) -> None:
-        require(self.channels >= 1, "channels >= 1", self.channels, "give a positive number")
-        width = self.refiner_channels
-        require(width is None or width >= 1, "refiner_channels >= 1", width, "give a positive number, or leave it out")
-        require(1 <= self.depth <= 8, "a depth in 1..8", self.depth, "the paper uses 5")
-        require(
-            self.system != "magic" or (self.heads >= 1 and self.channels % self.heads == 0),
-            f"heads that divide the {self.channels} channels",
-            self.heads,
-            "change heads or channels",
-        )
-        points = self.inducing_points
-        require(points is None or points >= 1, "inducing_points >= 1", points, "16 is usual, or leave it out")
-        require(self.warp_reach_px > 0, "warp_reach_px > 0", self.warp_reach_px, "warp none switches it off")
-        plain = self.guided and self.warp == "none"
-        require(
-            self.system == "magic" or plain,
-            f"a guided model without a warp for the system {self.system}",
-            f"guided={self.guided}, warp={self.warp}",
-            "only magic has those options",
-        )
-        unread = [f.name for f in fields(self) if f.name in MAGIC_ALONE and getattr(self, f.name) != f.default]
-        require(
-            self.system == "magic" or not unread,
-            f"options that {self.system} has",
-            unread,
-            f"leave them out, or start from the recipe {self.system}",
-        )
-        require(
-            (self.system == "famos") == (self.memory_size is not None) and (self.memory_size or 1) >= 1,
-            "a memory_size >= 1 for famos, and none for the other systems",
-            self.memory_size,
-            "set it to the number of templates",
-        )
+        self._check_sizes()
+        self._check_system()
         require(
             self.guided or not self.refiner_sees_content,
             "a refiner that sees no content in an unguided model",
@@ -89,15 +59,64 @@ class GeneratorConfig:
             "switch refiner_sees_content off",
         )
 
+    def _check_sizes(self) -> None:
+        require(self.channels >= 1, "channels >= 1", self.channels, "give a positive number")
+        width = self.refiner_channels
+        require(width is None or width >= 1, "refiner_channels >= 1", width, "give a positive number, or leave it out")
+        require(1 <= self.depth <= 8, "a depth in 1..8", self.depth, "the paper uses 5")
+        points = self.inducing_points
+        require(points is None or points >= 1, "inducing_points >= 1", points, "16 is usual, or leave it out")
+        require(self.warp_reach_px > 0, "warp_reach_px > 0", self.warp_reach_px, "warp none switches it off")
+
+    def _check_system(self) -> None:
+        """Refuse options that the system does not read, and those that it cannot do without."""
+        unread = self._unread()
+        fixed = self.memory_size is not None
+        require(
+            self.traits.has_fixed_memory == fixed and (self.memory_size or 1) >= 1,
+            f"a memory_size >= 1 for {_with_fixed_memory()}, and none for the other systems",
+            self.memory_size,
+            "set it to the number of templates",
+        )
+        changed = [
+            field.name for field in fields(self) if field.name in unread and getattr(self, field.name) != field.default
+        ]
+        require(
+            not changed,
+            f"options that {self.system} has",
+            changed,
+            f"leave them out, or start from the recipe {self.system}",
+        )
+        require(
+            "heads" in unread or (self.heads >= 1 and self.channels % self.heads == 0),
+            f"heads that divide the {self.channels} channels",
+            self.heads,
+            "change heads or channels",
+        )
+
+    def _unread(self) -> set[str]:
+        """Names of the options that this system never reads."""
+        readers = {setting.name: setting.read_by for setting in settings_of(GeneratorConfig)}
+        return {name for name, note in readers.items() if note is not None and self.system not in note.systems}
+
+    @property
+    def traits(self) -> SystemTraits:
+        """What is known of the system."""
+        return SYSTEMS[self.system]
+
     @property
     def refiner_width(self) -> int:
-        """Channels of the refiner after the first halving."""
+        """Channels of the refiner's first level."""
         return self.refiner_channels or self.channels
 
     @property
     def multiple(self) -> int:
         """What heights and widths must be a multiple of: 2^depth pixels."""
         return 1 << self.depth
+
+
+def _with_fixed_memory() -> str:
+    return ", ".join(name for name, traits in SYSTEMS.items() if traits.has_fixed_memory)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,13 +1,35 @@
-"""Tables in Markdown."""
+"""Tables in Markdown: the one way in which this project makes them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
-def as_table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """Measures as lines and what was measured as columns, in Markdown."""
-    names = list(dict.fromkeys(name for row in rows.values() for name in row))
-    lines = [f"| measure | {' | '.join(rows)} |", "| --- " * (len(rows) + 1) + "|"]
-    for name in names:
-        values = (f"{row[name]:.4g}" if name in row else "" for row in rows.values())
-        lines.append(f"| {name} | {' | '.join(values)} |")
-    return "\n".join(lines)
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    r"""A table. A bar or a line break within a cell would end the cell, so they are escaped.
+
+    >>> print(markdown_table(["layer", "px"], [["output", "512"], ["a|b", "8"]]))
+    | layer | px |
+    | --- | --- |
+    | output | 512 |
+    | a\|b | 8 |
+    """
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (heads, *rows)]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return "\n".join([lines[0], f"|{' --- |' * len(heads)}", *lines[1:]])
+
+
+def measures_table(columns: Mapping[str, Mapping[str, float | int]]) -> str:
+    """Measures as rows and what was measured as columns, with four significant digits.
+
+    >>> print(measures_table({"one": {"entropy": 0.25}, "two": {"entropy": 0.5, "segments": 3.0}}))
+    | measure | one | two |
+    | --- | --- | --- |
+    | entropy | 0.25 | 0.5 |
+    | segments |  | 3 |
+    """
+    names = dict.fromkeys(name for column in columns.values() for name in column)
+    rows = ([name, *(_shown(column.get(name)) for column in columns.values())] for name in names)
+    return markdown_table(["measure", *columns], rows)
+
+
+def _shown(value: float | int | None) -> str:
+    return "" if value is None else f"{value:.4g}"

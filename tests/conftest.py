@@ -10,7 +10,6 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -31,10 +30,13 @@ from magic.hyperparameters import GeneratorConfig
 from magic.networks.baselines import build_generator
 from magic.networks.generator import Generator
 from magic.scene.memory import MemorySet, PictureList, draw_templates
-from pipelines.store.finished_poster import FinishedPoster
-from pipelines.store.poster_store import PosterStore
-from pipelines.store.pyramid import write_block
-from pipelines.store.storage import write_json
+from pipelines.pictures.decoding import decode
+from pipelines.pictures.source_records import PictureInfo, SourceIdentity
+from pipelines.pictures.tone import Tone, tone_of
+from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.posters.poster_records import ContentRecord, Manifest, ModelReference, PosterIdentity, TilingRecord
+from pipelines.posters.poster_store import PosterStore
+from pipelines.posters.pyramid import write_block
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -185,35 +187,50 @@ def make_poster(pictures, tmp_path_factory) -> Callable[[int, int], FinishedPost
                 for number in range(len(store.blocks(level))):
                     write_block(store, name, level, number)
         styles = [pictures / "style" / f"{i}.png" for i in range(3)]
-        sizes = [Image.open(path).size for path in styles]
-        templates = draw_templates(
-            PictureList([np.zeros((h, w, 3), np.uint8) for w, h in sizes]), 5, seed=3, rotate=True
-        )
-        described = [
-            {"url": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "height": h, "width": w}
-            for path, (w, h) in zip(styles, sizes, strict=True)
+        pixels = [decode(path.read_bytes()) for path in styles]
+        infos = [
+            PictureInfo(
+                url=str(path),
+                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+                height=image.shape[0],
+                width=image.shape[1],
+                tone=tone_of(image),
+            )
+            for path, image in zip(styles, pixels, strict=True)
         ]
         content = pictures / "content" / "portrait.png"
-        manifest = {
-            "kind": "poster",
-            "system": "magic",
-            "warp": "none",
-            "statistics": "exact",
-            "model": {"uri": "models:/test/1", "digest": "0" * 64},
-            "content": {
-                "url": str(content),
-                "digest": hashlib.sha256(content.read_bytes()).hexdigest(),
-                "tones": [[120.0, 40.0], [100.0, 30.0]],
-            },
-            "style": {"pictures": described, "scale": 1.0, "square_px": None},
-            "templates": [template._asdict() for template in templates],
-            "seed": 3,
-            "size": [width, height],
-            "tile": grid.core_px,
-            "canvas": asdict(canvas),
-            "top": 0,
-        }
-        write_json(f"{folder}/manifest.json", manifest)
+        identity = PosterIdentity(
+            model=ModelReference(uri="models:/test/1", digest="0" * 64),
+            content=ContentRecord(
+                url=str(content),
+                digest=hashlib.sha256(content.read_bytes()).hexdigest(),
+                tone="match",
+                tones=(Tone(120.0, 40.0), Tone(100.0, 30.0)),
+            ),
+            style=SourceIdentity(
+                urls=tuple(map(str, styles)), scale=1.0, square_px=None, shares=(), digest="1" * 64, tone=None
+            ),
+            templates=draw_templates(PictureList(pixels), 5, seed=3, rotate=True),
+            seed=3,
+            size=(width, height),
+            system="magic",
+            warp="none",
+            plan=TilingRecord(tile=grid.core_px, keep=False),
+            statistics="exact",
+            frozen=None,
+            precision="fp32",
+            threads=1,
+            top=0,
+        )
+        manifest = Manifest(
+            identity=identity,
+            pictures=tuple(infos),
+            skipped=(),
+            canvas=canvas,
+            statistics_digest="2" * 64,
+            versions={"magic": "test"},
+        )
+        manifest.write(f"{folder}/manifest.json")
         return FinishedPoster.at(str(folder))
 
     return make

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from jobs import cli
-from pipelines.pictures.decoding import read_bytes
+from pipelines.storage.door import fetch
 from tests.conftest import killing
 
 STEPS, EVERY = 24, 8
@@ -153,7 +153,7 @@ def test_a_longer_run_on_object_storage_goes_on(trained, pictures, workplace, s3
     assert train(pictures, workplace, "longer", *out, "--steps", 6) == 0
     assert "6 steps, 4 of them done" in capsys.readouterr().out
     first, second = (f"{s3}/runs/longer/step-{step:08d}/generator.safetensors" for step in (4, 6))
-    assert read_bytes(first) != read_bytes(second)
+    assert fetch(first) != fetch(second)
     assert sorted(str(v.version) for v in trained.search_model_versions("name = 'longer'")) == ["1", "2"]
 
 

@@ -1,21 +1,7 @@
-"""Files that start a cluster: for KubeRay, for Ray's launcher on AWS, for one machine with Docker Compose."""
+"""The files that start a cluster: for the KubeRay operator, for Ray's launcher on AWS, for Docker Compose.
 
-from cluster.files import aws, compose, kuberay
-from cluster.files_config import ClusterFilesConfig, Target
-
-RENDER = {"kuberay": kuberay.render, "aws": aws.render, "compose": compose.render}
-STEPS = {"kuberay": kuberay.steps, "aws": aws.steps, "compose": compose.steps}
-
-
-def render(target: Target, config: ClusterFilesConfig) -> dict[str, str]:
-    """The files of a target, by name. None of them holds a secret.
-
-    Raises:
-        ValueError: if the config lacks what the target needs.
-    """
-    return RENDER[target](config)
-
-
-def steps(target: Target, config: ClusterFilesConfig) -> list[str]:
-    """The commands that make the secrets, start the cluster and give it work, to be typed in the files' folder."""
-    return STEPS[target](config)
+`targets` is the entrance: it renders the files of a target and lists the commands to type. One module holds each target
+(`kuberay`, `aws`, `compose`); the others hold what targets share. They import PyYAML and, of `cluster`, only
+`environment`; nothing here talks to a cluster. `jobs.render_cluster` imports `targets` and `text`. `jobs.settings`
+imports `files_config`, which needs the standard library alone; therefore this file imports nothing.
+"""

@@ -1,28 +1,28 @@
-"""A config of Ray's cluster launcher for AWS: `ray up` makes the head, which makes and ends the workers."""
+"""The file for Ray's cluster launcher on AWS: `ray up` starts the head, which starts and ends the workers."""
 
-from cluster.files.environment import (
-    DRIVER,
+from cluster.files.container_environment import (
+    DRIVER_RESOURCE,
     DRIVERS_PER_MACHINE,
     GCS_PORT,
     HOME,
-    environment,
-    first_poster,
+    ray_variables,
 )
-from cluster.files.text import Tree, document, make_image, require_bucket
-from cluster.files_config import ClusterFilesConfig, WorkersConfig
+from cluster.files.files_config import ClusterFilesConfig, WorkersConfig, require_bucket
+from cluster.files.shell_commands import build_image, submit_first_poster
+from cluster.files.text import Tree, document
 
-TOKEN = "~/.ray/auth_token"  # noqa: S105 - a file's name
-MLFLOW_CREDENTIALS = "~/.mlflow/credentials"
+TOKEN_FILE = "~/.ray/auth_token"  # noqa: S105 - the name of a file
+MLFLOW_CREDENTIALS_FILE = "~/.mlflow/credentials"
 DISK_GB = 200
-"""Root disk; the image alone takes 10 GB, and Ray spills to it."""
-START = "ulimit -n 65536; ray start --object-manager-port=8076 --disable-usage-stats"
+"""Size of the root disk. The image takes 10 GB, and Ray's object store spills to this disk."""
+START_COMMAND = "ulimit -n 65536; ray start --object-manager-port=8076 --disable-usage-stats"
 
 
 def render(config: ClusterFilesConfig) -> dict[str, str]:
     """The launcher's file.
 
     Raises:
-        ValueError: if there is no MLflow server, or storage is no bucket.
+        ValueError: if the config names no MLflow server, or storage is no bucket.
     """
     if config.tracking_uri is None:
         raise ValueError("expected an MLflow server for aws, got none; name it with --tracking-uri")
@@ -31,24 +31,26 @@ def render(config: ClusterFilesConfig) -> dict[str, str]:
 
 
 def steps(config: ClusterFilesConfig) -> list[str]:
-    """What to type, see cluster.files.steps."""
+    """The commands to type, see cluster.files.targets.steps."""
     storage = f"read and write {config.storage}"
     profile = f"# IAM instance profile {config.name}"
     return [
-        make_image(config.image, push=True),
+        build_image(config.image, push=True),
         f"{profile}-head may: run, tag, describe and terminate EC2 instances, ssm:GetParameters, {storage},",
         f"#   and pass the role of {config.name}-worker. {profile[2:]}-worker may: {storage}",
-        f"ray get-auth-token --generate > /dev/null  # into {TOKEN}; ray up copies it to all machines",
-        f"${{EDITOR:-vi}} {MLFLOW_CREDENTIALS}  # [mlflow], mlflow_tracking_username=, mlflow_tracking_password=",
+        f"ray get-auth-token --generate > /dev/null  # into {TOKEN_FILE}; ray up copies it to all machines",
+        f"${{EDITOR:-vi}} {MLFLOW_CREDENTIALS_FILE}  # [mlflow], mlflow_tracking_username=, mlflow_tracking_password=",
         "ray up cluster.yaml  # opens port 22 to all addresses, for Ray's key; provider.security_group can narrow it",
         "ray dashboard cluster.yaml &  # a tunnel: the dashboard listens at the head's loopback alone",
-        first_poster(config),
+        submit_first_poster(config),
         "ray down cluster.yaml",
     ]
 
 
 def launcher(config: ClusterFilesConfig, tracking_uri: str) -> Tree:
-    """The launcher's config. It overrides every command that Ray has a default for: the image has all it needs."""
+    """The launcher's config. It states every list of commands, even if empty: Ray's defaults install software that the
+    image contains already.
+    """
     return {
         "cluster_name": config.name,
         "max_workers": config.gpu.max_workers + config.data.max_workers,
@@ -60,45 +62,45 @@ def launcher(config: ClusterFilesConfig, tracking_uri: str) -> Tree:
         "available_node_types": {
             "head": {"resources": {"CPU": 0, "GPU": 0}, "node_config": head_machine(config)},
             "gpu": worker_type(config, config.gpu, {}),
-            "data": worker_type(config, config.data, {DRIVER: DRIVERS_PER_MACHINE}),
+            "data": worker_type(config, config.data, {DRIVER_RESOURCE: DRIVERS_PER_MACHINE}),
         },
-        "file_mounts": {TOKEN: TOKEN, MLFLOW_CREDENTIALS: MLFLOW_CREDENTIALS},
+        "file_mounts": {TOKEN_FILE: TOKEN_FILE, MLFLOW_CREDENTIALS_FILE: MLFLOW_CREDENTIALS_FILE},
         "initialization_commands": [],
         "setup_commands": [],
         "head_setup_commands": [],
         "worker_setup_commands": [],
         "head_start_ray_commands": ["ray stop", head_start()],
-        "worker_start_ray_commands": ["ray stop", f"{START} --address=$RAY_HEAD_IP:{GCS_PORT}"],
+        "worker_start_ray_commands": ["ray stop", f"{START_COMMAND} --address=$RAY_HEAD_IP:{GCS_PORT}"],
     }
 
 
 def head_start() -> str:
-    """How Ray starts on the head: no work for it, and the dashboard for a tunnel alone."""
+    """The command that starts Ray on the head. The head runs no tasks, and only a tunnel reaches its dashboard."""
     options = f"--head --port={GCS_PORT} --num-cpus=0 --num-gpus=0 --dashboard-host=127.0.0.1"
-    return f"{START} {options} --autoscaling-config=~/ray_bootstrap_config.yaml"
+    return f"{START_COMMAND} {options} --autoscaling-config=~/ray_bootstrap_config.yaml"
 
 
 def docker(config: ClusterFilesConfig, tracking_uri: str) -> Tree:
-    """The container that all of Ray runs in, on every machine."""
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": TOKEN.replace("~", HOME)}
-    settings = token | environment(config, tracking_uri)
-    gpus = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
+    """The container that Ray runs in on every machine."""
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": TOKEN_FILE.replace("~", HOME)}
+    variables = token | ray_variables(config, tracking_uri)
+    gpu_variables = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
     return {
         "image": config.image,
         "container_name": config.name,
         "pull_before_run": True,
-        "run_options": ["--ulimit=nofile=65536:65536", *(f"--env={key}={value}" for key, value in settings.items())],
-        "worker_run_options": [f"--env={key}={value}" for key, value in gpus.items()],
+        "run_options": ["--ulimit=nofile=65536:65536", *(f"--env={key}={value}" for key, value in variables.items())],
+        "worker_run_options": [f"--env={key}={value}" for key, value in gpu_variables.items()],
     }
 
 
 def head_machine(config: ClusterFilesConfig) -> Tree:
-    """The head's machine, whose role may make others."""
+    """The head's machine. Its role may start and end other machines."""
     return machine(config, config.head.instance_type, f"{config.name}-head")
 
 
 def worker_type(config: ClusterFilesConfig, group: WorkersConfig, resources: dict[str, int]) -> Tree:
-    """Equal workers, from min to max; Ray finds out their CPUs and GPUs."""
+    """A group of equal workers that grows and shrinks between its limits. Ray detects their CPUs and GPUs."""
     node = machine(config, group.instance_type, f"{config.name}-worker")
     if group.spot:
         node["InstanceMarketOptions"] = {"MarketType": "spot"}
@@ -107,7 +109,7 @@ def worker_type(config: ClusterFilesConfig, group: WorkersConfig, resources: dic
 
 
 def machine(config: ClusterFilesConfig, instance_type: str, profile: str) -> Tree:
-    """An EC2 instance that gets its rights from its role, not from keys."""
+    """An EC2 instance. Its rights come from an IAM role, not from keys."""
     disk = {"VolumeSize": DISK_GB, "VolumeType": "gp3", "Encrypted": True}
     return {
         "InstanceType": instance_type,

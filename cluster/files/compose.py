@@ -1,68 +1,68 @@
-"""Docker Compose for one machine with several GPUs: Ray's head, a worker with all GPUs, MLflow and its database.
+"""The file for Docker Compose on one machine with several GPUs: Ray's head, one worker, MLflow and its database.
 
-Only the dashboard and MLflow have ports on the machine, both at its loopback address.
+Of these, only Ray's dashboard and MLflow have ports on the machine, both at its loopback address.
 """
 
-from cluster.files import mlflow_server
-from cluster.files.environment import (
+from cluster.files import mlflow_deployment
+from cluster.files.container_environment import (
     DASHBOARD_PORT,
     GCS_PORT,
     HOME,
     MLFLOW_PORT,
-    environment,
-    poster_command,
+    ray_variables,
     shared_memory_gb,
-    storage_environment,
+    storage_variables,
 )
-from cluster.files.text import GITIGNORE, SERVER_SECRETS, Tree, document, make_image, make_secrets
-from cluster.files_config import ClusterFilesConfig
+from cluster.files.files_config import ClusterFilesConfig
+from cluster.files.shell_commands import SERVER_SECRETS, build_image, create_secrets, job_command
+from cluster.files.text import GITIGNORE, Tree, document
 
-FOLDER = "/run/secrets"
-"""Where Compose puts secrets."""
-TOKEN = "ray_auth_token"  # noqa: S105 - a file's name
+SECRETS_FOLDER = "/run/secrets"
+"""Folder of a container in which Compose puts secrets."""
+TOKEN = "ray_auth_token"  # noqa: S105 - the name of a secret
 CREDENTIALS = "mlflow_credentials"
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 HEAD_STORE_BYTES = 500_000_000
-"""The head's object store: next to nothing, as it does no work."""
-COMMON: Tree = {"init": True, "restart": "unless-stopped", "security_opt": ["no-new-privileges:true"]}
+"""Size of the head's object store; small, because the head runs no tasks."""
+COMMON_SETTINGS: Tree = {"init": True, "restart": "unless-stopped", "security_opt": ["no-new-privileges:true"]}
 
 
 def render(config: ClusterFilesConfig) -> dict[str, str]:
-    """Compose's file."""
+    """Compose's file, and one that keeps the secrets out of git."""
     text = document("Ray and MLflow on one machine with several GPUs.", steps(config), project(config))
     return {".gitignore": GITIGNORE, "compose.yaml": text}
 
 
 def steps(config: ClusterFilesConfig) -> list[str]:
-    """What to type, see cluster.files.steps."""
-    own = () if config.tracking_uri else SERVER_SECRETS
+    """The commands to type, see cluster.files.targets.steps."""
+    server_secrets = () if config.tracking_uri else SERVER_SECRETS
     user, password = ("USER", "PASSWORD") if config.tracking_uri else ("admin", '"$(cat secrets/admin_password)"')
     ini = r"[mlflow]\nmlflow_tracking_username = %s\nmlflow_tracking_password = %s\n"
     return [
-        make_image(config.image, push=False),
-        *make_secrets(TOKEN, *own),
+        build_image(config.image, push=False),
+        *create_secrets(TOKEN, *server_secrets),
         f"printf '{ini}' {user} {password} > secrets/{CREDENTIALS}",
         "chmod 444 secrets/*  # for the containers' users; the folder keeps everybody else out",
         *storage_steps(config),
         "docker compose up --detach --wait",
-        f"docker compose exec gpu {poster_command(config)}",
+        f"docker compose exec gpu {job_command(config)}",
     ]
 
 
 def storage_steps(config: ClusterFilesConfig) -> list[str]:
-    """Commands that give access to the storage."""
+    """Commands that give the containers access to the storage."""
     if on_disk(config):
         return [f"sudo install --directory --owner=1000 --group=1000 {config.storage}"]
-    return [f"export {' '.join(KEYS)}  # set them before; Compose hands them on"]
+    return [f"export {' '.join(KEY_VARIABLES)}  # set them before; Compose hands them on"]
 
 
 def on_disk(config: ClusterFilesConfig) -> bool:
-    """Whether storage is a folder of this machine."""
+    """Whether storage is a folder of the machine, not a bucket."""
     return config.storage.startswith("/")
 
 
 def project(config: ClusterFilesConfig) -> Tree:
-    """Services, secrets and volumes."""
+    """The Compose project: its services, secrets and volumes."""
     services = {"head": head(config), "gpu": gpu(config)}
     names = [TOKEN, CREDENTIALS]
     volumes: Tree = {}
@@ -75,33 +75,33 @@ def project(config: ClusterFilesConfig) -> Tree:
 
 
 def ray_service(config: ClusterFilesConfig, command: str, shared_memory: int) -> Tree:
-    """What head and worker have in common; the token and MLflow's credentials are files."""
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": f"{FOLDER}/{TOKEN}"}
-    settings = environment(config, config.tracking_uri or f"http://mlflow:{MLFLOW_PORT}")
+    """The settings that head and worker share. They read the token and MLflow's credentials from files."""
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": f"{SECRETS_FOLDER}/{TOKEN}"}
+    variables = ray_variables(config, config.tracking_uri or f"http://mlflow:{MLFLOW_PORT}")
     return {
         "image": config.image,
         "command": command,
-        **COMMON,
+        **COMMON_SETTINGS,
         "cap_drop": ["ALL"],
-        "environment": token | settings | keys(config),
+        "environment": token | variables | storage_keys(config),
         "secrets": [TOKEN, {"source": CREDENTIALS, "target": f"{HOME}/.mlflow/credentials"}],
         "shm_size": f"{shared_memory}gb",
-        **folders(config),
+        **storage_volume(config),
     }
 
 
-def keys(config: ClusterFilesConfig) -> dict[str, str]:
-    """The object store's keys, out of the environment of whoever starts Compose."""
-    return {} if on_disk(config) else {key: f"${{{key}:?export it}}" for key in KEYS}
+def storage_keys(config: ClusterFilesConfig) -> dict[str, str]:
+    """The object store's keys, which Compose takes from the environment of the user who starts it."""
+    return {} if on_disk(config) else {key: f"${{{key}:?export it}}" for key in KEY_VARIABLES}
 
 
-def folders(config: ClusterFilesConfig) -> Tree:
-    """The storage folder, at the same path everywhere."""
+def storage_volume(config: ClusterFilesConfig) -> Tree:
+    """The storage folder of the machine, at the same path in a container; nothing for a bucket."""
     return {"volumes": [f"{config.storage}:{config.storage}"]} if on_disk(config) else {}
 
 
 def head(config: ClusterFilesConfig) -> Tree:
-    """Ray's head, without work."""
+    """Ray's head, which runs no tasks."""
     options = f"--port={GCS_PORT} --num-cpus=0 --num-gpus=0 --object-store-memory={HEAD_STORE_BYTES}"
     command = f"ray start --head --block --dashboard-host=0.0.0.0 {options}"
     return {
@@ -112,7 +112,7 @@ def head(config: ClusterFilesConfig) -> Tree:
 
 
 def gpu(config: ClusterFilesConfig) -> Tree:
-    """The worker: all CPUs and as many GPUs as the config says. Jobs are typed into it."""
+    """The worker, with all CPUs and as many GPUs as the config says. Users run their commands in it."""
     store_bytes = config.gpu.memory_gb * 3 * 10**8
     command = f"ray start --block --address=head:{GCS_PORT} --object-store-memory={store_bytes}"
     service = ray_service(config, command, shared_memory_gb(config.gpu.memory_gb))
@@ -127,29 +127,31 @@ def gpu(config: ClusterFilesConfig) -> Tree:
 
 def mlflow(config: ClusterFilesConfig) -> Tree:
     """The MLflow server."""
-    command = mlflow_server.command(config, database="database", hosts=f"mlflow:{MLFLOW_PORT}", secrets=FOLDER)
+    command = mlflow_deployment.server_command(
+        config, database="database", hosts=f"mlflow:{MLFLOW_PORT}", secrets=SECRETS_FOLDER
+    )
     health = ["CMD", "wget", "--quiet", "--output-document=-", f"http://127.0.0.1:{MLFLOW_PORT}/health"]
     return {
         "image": config.image,
         "command": command,
-        **COMMON,
+        **COMMON_SETTINGS,
         "cap_drop": ["ALL"],
-        "environment": storage_environment(config) | keys(config),
+        "environment": storage_variables(config) | storage_keys(config),
         "secrets": list(SERVER_SECRETS),
         "ports": [f"127.0.0.1:{MLFLOW_PORT}:{MLFLOW_PORT}"],
         "depends_on": {"database": {"condition": "service_healthy"}},
         "healthcheck": {"test": health, "interval": "10s", "start_period": "120s"},
-        **folders(config),
+        **storage_volume(config),
     }
 
 
 def database(config: ClusterFilesConfig) -> Tree:
-    """MLflow's PostgreSQL; no port of the machine leads to it."""
+    """MLflow's database, PostgreSQL. It has no port on the machine."""
     return {
         "image": config.database_image,
-        **COMMON,
-        "environment": mlflow_server.database_environment(FOLDER),
+        **COMMON_SETTINGS,
+        "environment": mlflow_deployment.database_variables(SECRETS_FOLDER),
         "secrets": ["database_password"],
-        "volumes": [f"database:{mlflow_server.DATABASE_FOLDER}"],
+        "volumes": [f"database:{mlflow_deployment.DATABASE_FOLDER}"],
         "healthcheck": {"test": ["CMD", "pg_isready", "--username=mlflow"], "interval": "5s", "start_period": "60s"},
     }

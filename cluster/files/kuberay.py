@@ -1,18 +1,17 @@
-"""A RayCluster that grows and shrinks, and a RayJob that brings its own, for the KubeRay operator (1.5.1 or newer)."""
+"""Files for the KubeRay operator, 1.5.1 or newer: a RayCluster, and a RayJob that has a cluster of its own."""
 
 from importlib.metadata import version
 
-from cluster.files import mlflow_server
-from cluster.files.environment import (
+from cluster.files import mlflow_deployment
+from cluster.files.container_environment import (
     DASHBOARD_PORT,
-    DRIVER,
+    DRIVER_RESOURCE,
     DRIVERS_PER_MACHINE,
     GCS_PORT,
-    environment,
-    first_poster,
-    poster_command,
+    ray_variables,
     shared_memory_gb,
 )
+from cluster.files.files_config import ClusterFilesConfig, WorkersConfig, require_bucket
 from cluster.files.kubernetes import (
     CONTAINER_SECURITY,
     metadata,
@@ -22,18 +21,24 @@ from cluster.files.kubernetes import (
     tolerations,
     variables,
 )
-from cluster.files.text import GITIGNORE, SERVER_SECRETS, Tree, document, make_image, make_secrets, require_bucket
-from cluster.files_config import ClusterFilesConfig, WorkersConfig
+from cluster.files.shell_commands import (
+    SERVER_SECRETS,
+    build_image,
+    create_secrets,
+    job_command,
+    submit_first_poster,
+)
+from cluster.files.text import GITIGNORE, Tree, document
 
 CLIENT_PORT = 10001
 JOB_KEPT_S = 600
-"""How long a finished job's machines stay, for a look at its logs."""
-JOB_RETRIES = 2
-"""How often a job that failed begins anew, on new machines: it goes on where it stopped."""
+"""How long a finished job's machines stay, so that its logs can be read."""
+MAX_JOB_RETRIES = 2
+"""How often KubeRay runs a failed job again, on new machines. The job resumes its work."""
 
 
 def render(config: ClusterFilesConfig) -> dict[str, str]:
-    """The cluster, a job, and the MLflow server unless one is there.
+    """Files for the cluster, for a job, and for an MLflow server unless the config names one.
 
     Raises:
         ValueError: if storage is no bucket.
@@ -46,22 +51,22 @@ def render(config: ClusterFilesConfig) -> dict[str, str]:
         "rayjob.yaml": document("a job on a Ray cluster of its own.", [*first, *job_steps(config)], job(config)),
     }
     if config.tracking_uri is None:
-        files["mlflow.yaml"] = document("an MLflow server.", first, *mlflow_server.objects(config))
+        files["mlflow.yaml"] = document("an MLflow server.", first, *mlflow_deployment.objects(config))
     return files
 
 
 def steps(config: ClusterFilesConfig) -> list[str]:
-    """What to type, see cluster.files.steps."""
+    """The commands to type, see cluster.files.targets.steps."""
     return [*secret_steps(config), *server_steps(config), *cluster_steps(config), *job_steps(config)]
 
 
 def secret_steps(config: ClusterFilesConfig) -> list[str]:
-    """Commands that make the image, the namespace and its secrets."""
+    """Commands that build the image, and create the namespace and its secrets."""
     create = f"kubectl -n {config.namespace} create secret generic {config.name}"
     user = f"{create}-mlflow-user --from-literal=username=USER --from-file=password=FILE"
     storage = f"{create}-storage --from-env-file=FILE"
     common = [
-        make_image(config.image, push=True),
+        build_image(config.image, push=True),
         f"kubectl create namespace {config.namespace}",
         f"{storage}  # AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=...; not needed where the pods have a role",
     ]
@@ -70,38 +75,40 @@ def secret_steps(config: ClusterFilesConfig) -> list[str]:
     files = " ".join(f"--from-file=secrets/{name}" for name in SERVER_SECRETS)
     return [
         *common,
-        *make_secrets(*SERVER_SECRETS),
+        *create_secrets(*SERVER_SECRETS),
         f"{create}-mlflow-server {files}",
         user.replace("USER", "admin").replace("FILE", "secrets/admin_password"),
     ]
 
 
 def server_steps(config: ClusterFilesConfig) -> list[str]:
-    """Commands that start the MLflow server, and show it on this machine."""
-    forward = f"kubectl -n {config.namespace} port-forward service/{mlflow_server.name(config)} 5000 &  # look at it"
+    """Commands that start the MLflow server and open a tunnel to it; none if it runs already."""
+    forward = (
+        f"kubectl -n {config.namespace} port-forward service/{mlflow_deployment.name(config)} 5000 &  # look at it"
+    )
     return ["kubectl apply -f mlflow.yaml", forward] if config.tracking_uri is None else []
 
 
 def cluster_steps(config: ClusterFilesConfig) -> list[str]:
-    """Commands that start the cluster and give it work. KubeRay draws the token, and keeps it in a secret."""
+    """Commands that start the cluster and submit a first job. KubeRay creates the token and keeps it in a secret."""
     kubectl = f"kubectl -n {config.namespace}"
     token = f"$({kubectl} get secret {config.name} -o jsonpath='{{.data.auth_token}}' | base64 -d)"
     return [
         "kubectl apply -f raycluster.yaml",
         f"{kubectl} port-forward service/{config.name}-head-svc {DASHBOARD_PORT} &",
         f'export RAY_AUTH_MODE=token RAY_AUTH_TOKEN="{token}"',
-        first_poster(config),
+        submit_first_poster(config),
     ]
 
 
 def job_steps(config: ClusterFilesConfig) -> list[str]:
-    """Commands that run the job on machines of its own."""
+    """Commands that start the RayJob, whose machines run nothing else, and show its log."""
     logs = f"kubectl -n {config.namespace} logs --follow job/{job_name(config)}"
     return ["kubectl apply -f rayjob.yaml", logs]
 
 
 def cluster(config: ClusterFilesConfig) -> Tree:
-    """A cluster that waits for jobs."""
+    """The RayCluster: it stays, and waits for jobs."""
     kind = {"apiVersion": "ray.io/v1", "kind": "RayCluster"}
     return {**kind, "metadata": metadata(config, config.name), "spec": cluster_spec(config)}
 
@@ -112,11 +119,11 @@ def job_name(config: ClusterFilesConfig) -> str:
 
 
 def job(config: ClusterFilesConfig) -> Tree:
-    """One command on a cluster of its own, which goes when it is done."""
+    """The RayJob: one command on a cluster of its own, which is deleted after the command has ended."""
     spec = {
-        "entrypoint": poster_command(config),
-        "entrypointResources": f'{{"{DRIVER}": 1}}',
-        "backoffLimit": JOB_RETRIES,
+        "entrypoint": job_command(config),
+        "entrypointResources": f'{{"{DRIVER_RESOURCE}": 1}}',
+        "backoffLimit": MAX_JOB_RETRIES,
         "shutdownAfterJobFinishes": True,
         "ttlSecondsAfterFinished": JOB_KEPT_S,
         "rayClusterSpec": cluster_spec(config),
@@ -126,7 +133,7 @@ def job(config: ClusterFilesConfig) -> Tree:
 
 
 def cluster_spec(config: ClusterFilesConfig) -> Tree:
-    """A head without work, GPU workers and data workers."""
+    """The parts of a cluster: a head that runs no tasks, GPU workers and data workers."""
     return {
         "rayVersion": version("ray"),
         "authOptions": {"mode": "token"},
@@ -150,24 +157,24 @@ def cluster_spec(config: ClusterFilesConfig) -> Tree:
 
 
 def driver_resource() -> dict[str, str]:
-    """The start parameter by which data workers take the jobs' drivers; KubeRay wants it in quotes twice."""
-    return {"resources": f'"{{\\"{DRIVER}\\": {DRIVERS_PER_MACHINE}}}"'}
+    """The parameter of `ray start` that gives data workers DRIVER_RESOURCE. KubeRay wants its JSON in quotes."""
+    return {"resources": f'"{{\\"{DRIVER_RESOURCE}\\": {DRIVERS_PER_MACHINE}}}"'}
 
 
-def worker_group(name: str, group: WorkersConfig, pod: Tree, start: dict[str, str]) -> Tree:
-    """Equal workers, from min to max."""
+def worker_group(name: str, group: WorkersConfig, pod: Tree, start_params: dict[str, str]) -> Tree:
+    """A group of equal workers that grows and shrinks between its limits."""
     return {
         "groupName": name,
         "minReplicas": group.min_workers,
         "maxReplicas": group.max_workers,
         "replicas": group.min_workers,
-        "rayStartParams": start,
+        "rayStartParams": start_params,
         "template": {"spec": pod},
     }
 
 
 def head_pod(config: ClusterFilesConfig) -> Tree:
-    """The pod of the head; the autoscaler beside it talks to Kubernetes, so it keeps its service account."""
+    """The pod of the head. It keeps its service account, because the autoscaler in it talks to Kubernetes."""
     ports = {"gcs-server": GCS_PORT, "dashboard": DASHBOARD_PORT, "client": CLIENT_PORT}
     container = ray_container(config, "ray-head", resources(config.head.cpus, f"{config.head.memory_gb}Gi"))
     container["ports"] = [{"name": name, "containerPort": port} for name, port in ports.items()]
@@ -184,8 +191,8 @@ def gpu_pod(config: ClusterFilesConfig) -> Tree:
 
 def worker_pod(config: ClusterFilesConfig, group: WorkersConfig, gpus: int = 0) -> Tree:
     """The pod of a worker."""
-    wanted = resources(group.cpus, f"{group.memory_gb}Gi", gpus)
-    pod = ray_pod(ray_container(config, "ray-worker", wanted), group.memory_gb)
+    amounts = resources(group.cpus, f"{group.memory_gb}Gi", gpus)
+    pod = ray_pod(ray_container(config, "ray-worker", amounts), group.memory_gb)
     pod["automountServiceAccountToken"] = False
     if group.spot:
         pod["affinity"] = prefer_spot()
@@ -195,7 +202,7 @@ def worker_pod(config: ClusterFilesConfig, group: WorkersConfig, gpus: int = 0) 
 
 
 def ray_pod(container: Tree, memory_gb: int) -> Tree:
-    """A pod of one Ray container, with memory to share for its object store."""
+    """A pod of one Ray container, with shared memory for Ray's object store."""
     size = f"{shared_memory_gb(memory_gb)}Gi"
     return {
         "securityContext": pod_security(),
@@ -204,20 +211,20 @@ def ray_pod(container: Tree, memory_gb: int) -> Tree:
     }
 
 
-def ray_container(config: ClusterFilesConfig, name: str, wanted: Tree) -> Tree:
-    """A container with settings in the open and credentials out of secrets."""
+def ray_container(config: ClusterFilesConfig, name: str, amounts: Tree) -> Tree:
+    """A container that runs Ray with those resources. Settings are in the file, credentials come from secrets."""
     user = f"{config.name}-mlflow-user"
-    uri = config.tracking_uri or mlflow_server.uri(config)
+    uri = config.tracking_uri or mlflow_deployment.uri(config)
     return {
         "name": name,
         "image": config.image,
-        "resources": wanted,
+        "resources": amounts,
         "env": variables(
-            environment(config, uri),
+            ray_variables(config, uri),
             MLFLOW_TRACKING_USERNAME=(user, "username"),
             MLFLOW_TRACKING_PASSWORD=(user, "password"),
         ),
         "envFrom": [{"secretRef": {"name": f"{config.name}-storage", "optional": True}}],
         "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": [{"name": "shared-mem", "mountPath": "/dev/shm"}],  # noqa: S108 - not a file: memory
+        "volumeMounts": [{"name": "shared-mem", "mountPath": "/dev/shm"}],  # noqa: S108 - shared memory, not a file
     }

@@ -1,20 +1,20 @@
-"""Parts of pods."""
+"""Parts of Kubernetes objects: metadata, security contexts, resources, environment variables, scheduling."""
 
 from collections.abc import Mapping
 
-from cluster.files.environment import UID
+from cluster.files.container_environment import UID
+from cluster.files.files_config import ClusterFilesConfig
 from cluster.files.text import Tree
-from cluster.files_config import ClusterFilesConfig
 
 CONTAINER_SECURITY: Tree = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-GPU = "nvidia.com/gpu"
+GPU_RESOURCE = "nvidia.com/gpu"
 SPOT_LABELS = {
     "karpenter.sh/capacity-type": "spot",
     "eks.amazonaws.com/capacityType": "SPOT",
     "cloud.google.com/gke-spot": "true",
     "kubernetes.azure.com/scalesetpriority": "spot",
 }
-"""How the providers label spot machines; where they also taint them, the taint's key is the label's."""
+"""Labels of spot machines, one for each provider. Where a provider also taints them, the taint has the same key."""
 
 
 def metadata(config: ClusterFilesConfig, name: str) -> Tree:
@@ -24,19 +24,24 @@ def metadata(config: ClusterFilesConfig, name: str) -> Tree:
 
 
 def pod_security(uid: int = UID) -> Tree:
-    """A user without rights, who owns the pod's volumes."""
+    """The security context of a pod: it runs as a user without privileges, who owns the pod's volumes."""
     user = {"runAsNonRoot": True, "runAsUser": uid, "runAsGroup": uid, "fsGroup": uid}
     return {**user, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def resources(cpus: int | str, memory: str, gpus: int = 0) -> Tree:
-    """As much as is asked for, and no more."""
-    amounts = {"cpu": str(cpus), "memory": memory} | ({GPU: str(gpus)} if gpus else {})
+    """The resources of a container: the limits equal the requests."""
+    amounts = {"cpu": str(cpus), "memory": memory} | ({GPU_RESOURCE: str(gpus)} if gpus else {})
     return {"requests": amounts, "limits": amounts}
 
 
 def variables(plain: Mapping[str, str], **secret: tuple[str, str]) -> list[Tree]:
-    """Environment variables: values in the open, and others by a secret's name and key."""
+    """Environment variables of a container.
+
+    Args:
+        plain: values that stand in the file.
+        secret: for each variable, the name of a secret and the key of its value there.
+    """
     named = [{"name": name, "value": value} for name, value in plain.items()]
     looked_up = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": key}}}
@@ -46,18 +51,18 @@ def variables(plain: Mapping[str, str], **secret: tuple[str, str]) -> list[Tree]
 
 
 def tolerations(*, gpus: bool, spot: bool) -> list[Tree]:
-    """Leave to run on machines that are kept for GPU work, and on those that may be taken away."""
-    keys = [*([GPU] if gpus else []), *(SPOT_LABELS if spot else [])]
+    """Tolerations for machines that are tainted because they have GPUs, and for those tainted as spot machines."""
+    keys = [*([GPU_RESOURCE] if gpus else []), *(SPOT_LABELS if spot else [])]
     return [{"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in keys]
 
 
 def prefer_spot() -> Tree:
-    """Spot machines first, by whichever label the provider uses."""
-    preferred = [
+    """An affinity for spot machines, by the labels of all providers. Other machines are used when there are none."""
+    preferences = [
         {
             "weight": 100,
             "preference": {"matchExpressions": [{"key": label, "operator": "In", "values": [value]}]},
         }
         for label, value in SPOT_LABELS.items()
     ]
-    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferences}}

@@ -1,4 +1,4 @@
-"""Aliases that move from version to version, and a record of why."""
+"""Promotions: moves an alias from one version of a model to another, and records who did so, when and why."""
 
 import getpass
 import json
@@ -12,10 +12,10 @@ from cluster.code_version import git_user
 from cluster.tracking.registry import ModelVersion, check_alias, set_alias
 
 PROMOTED = "promoted/"
-"""Tags of a version, one for each alias that was given to it: its newest promotion."""
+"""Prefix of a version's tags: promoted/ALIAS holds the newest promotion of this version to that alias, as JSON."""
 HISTORY = "promotions"
-"""Tag of a registered model: its promotions, the newest last, as many as fit."""
-HISTORY_CHARS = 4000
+"""Tag of a registered model: its promotions as JSON, the newest last; the oldest are dropped when the tag is full."""
+MAX_HISTORY_CHARS = 4000
 """MLflow's databases hold 5000 in a registered model's tag."""
 
 
@@ -27,11 +27,13 @@ class Promotion:
     when: str
     """UTC, ISO 8601."""
     why: str
+    """The reason that the user gave."""
     before: str | None
-    """The version that had the alias, if any."""
+    """The version that had the alias before, if any."""
     version: str
-    """The version that has it from then on."""
+    """The version that has the alias afterwards."""
     by: str
+    """The user: the name in git's configuration, else that of the login."""
 
     def __str__(self) -> str:
         before = "no version" if self.before is None else f"version {self.before}"
@@ -39,10 +41,10 @@ class Promotion:
 
 
 def promote(client: MlflowClient, entry: ModelVersion, alias: str, why: str) -> Promotion | None:
-    """Move an alias to a version and record it, at the version and at the registered model.
+    """Move an alias to a version, and record the promotion in tags of the version and of the registered model.
 
     Returns:
-        The record, or None if the version has the alias already.
+        The promotion, or None if the version has the alias already.
 
     Raises:
         ValueError: for an alias that MLflow does not allow.
@@ -52,7 +54,7 @@ def promote(client: MlflowClient, entry: ModelVersion, alias: str, why: str) -> 
     before = aliases.get(alias)
     if before is not None and str(before) == entry.version:
         return None
-    made = Promotion(
+    promotion = Promotion(
         alias=alias,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         why=why,
@@ -60,24 +62,23 @@ def promote(client: MlflowClient, entry: ModelVersion, alias: str, why: str) -> 
         version=entry.version,
         by=git_user() or getpass.getuser(),
     )
-    # the alias last: it never moves without a record
-    record = json.dumps(asdict(made), ensure_ascii=False)
+    record = json.dumps(asdict(promotion), ensure_ascii=False)
     client.set_model_version_tag(entry.name, entry.version, PROMOTED + alias, record)
-    client.set_registered_model_tag(entry.name, HISTORY, _fitting([*history(client, entry.name), made]))
-    set_alias(client, entry, alias)
-    return made
+    client.set_registered_model_tag(entry.name, HISTORY, _newest_as_json([*history(client, entry.name), promotion]))
+    set_alias(client, entry, alias)  # last: a promotion that is interrupted never moves the alias without a record
+    return promotion
 
 
 def history(client: MlflowClient, name: str) -> list[Promotion]:
-    """The promotions of a registered model, the newest last."""
-    kept = client.get_registered_model(name).tags.get(HISTORY)
-    return [Promotion(**record) for record in json.loads(kept)] if kept else []
+    """The recorded promotions of a registered model, the newest last."""
+    text = client.get_registered_model(name).tags.get(HISTORY)
+    return [Promotion(**record) for record in json.loads(text)] if text else []
 
 
-def _fitting(promotions: list[Promotion]) -> str:
-    """The newest of them, as many as the tag holds."""
+def _newest_as_json(promotions: list[Promotion]) -> str:
+    """The newest of the promotions, as many as the tag holds, but at least one."""
     while True:
         text = json.dumps([asdict(promotion) for promotion in promotions], ensure_ascii=False)
-        if len(text) <= HISTORY_CHARS or len(promotions) == 1:
+        if len(text) <= MAX_HISTORY_CHARS or len(promotions) == 1:
             return text
         promotions = promotions[1:]

@@ -1,4 +1,7 @@
-"""Makes a folder of plain files one that mlflow.pyfunc.load_model understands: a model from code, without a pickle."""
+"""Adds to a folder of plain files what mlflow.pyfunc.load_model needs, so that the model loads from code.
+
+MLflow calls this "models from code": nothing is pickled.
+"""
 
 import importlib.metadata
 import json
@@ -13,34 +16,34 @@ from mlflow.models import Model, ModelSignature
 
 LOADER = "mlflow.pyfunc.loaders.code_model"
 CODE = "code"
-"""Folder that load_model puts first where Python looks for packages."""
+"""Folder that load_model puts first on Python's import path."""
 CONDA, VENV, REQUIREMENTS = "conda.yaml", "python_env.yaml", "requirements.txt"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PyfuncCode:
-    """What runs when others load a model."""
+    """The code that runs where others load a model."""
 
     file: Path
     """Python file that ends in mlflow.models.set_model(...)."""
     package: Path
-    """Folder of the package that it imports; its source goes along."""
+    """Folder of the package that the file imports; its Python files are copied into the model."""
     requirements: Sequence[str]
-    """Names of the distributions that both need."""
+    """Names of the distributions that file and package need, besides MLflow."""
 
 
 def make_loadable(
     folder: Path, code: PyfuncCode, files: Mapping[str, str], signature: ModelSignature, config: Mapping[str, str]
 ) -> None:
-    """Add to a folder what MLflow needs to load it: MLmodel, code, and the environment to run it in.
+    """Add to a folder what MLflow needs to load it: the file MLmodel, the code, and the environment to run it in.
 
-    mlflow.pyfunc.save_model would copy the files below artifacts/, where they are no model of ours any more, run the
-    code, and note down this machine's paths.
+    mlflow.pyfunc.save_model would not do: it moves the files into a folder artifacts/, where this project no longer
+    recognises them as its model; it runs the code; and it records paths of this machine.
 
     Args:
-        folder: of the files.
-        code: what runs.
-        files: names in the folder, by the names under which the code asks its context for them.
+        folder: holds the model's files already.
+        code: runs where the model is loaded.
+        files: file names in the folder, by the names under which the code finds them in its context.
         signature: of the model's predict.
         config: settings that the code finds in its context.
     """
@@ -66,12 +69,12 @@ def make_loadable(
 
 
 def pinned(name: str) -> str:
-    """A distribution as a requirement of the version that is installed here, whichever its build."""
+    """The requirement NAME==VERSION of the version installed here, without a build label such as +cpu."""
     return f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
 
 
 def _write_environment(folder: Path, requirements: Sequence[str]) -> None:
-    """The same requirements, as pip, conda and virtualenv want them; JSON is YAML, too."""
+    """Write the requirements in the formats of pip, conda and virtualenv. JSON serves as YAML, which contains it."""
     python = platform.python_version()
     (folder / REQUIREMENTS).write_text("\n".join(requirements) + "\n")
     packages = [f"python={python}", "pip", {"pip": list(requirements)}]

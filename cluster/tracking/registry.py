@@ -1,4 +1,4 @@
-"""The model registry: a folder of plain files in, a version with an alias out, and back."""
+"""The model registry: registers folders of files as versions of a model, finds versions and downloads their files."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,41 +15,46 @@ from mlflow.exceptions import MlflowException
 
 PREFIX = "models:/"
 CURRENT = "current"
-"""The alias that training moves, and that a name alone means."""
+"""The alias that training moves, and that a model's name without alias or version stands for."""
 DIGEST = "digest"
-"""Tag of a version: the digest of its model, by which it is known wherever it is registered."""
-ALIAS = re.compile(r"(?!latest$|v\d+$)[a-z0-9_-]+", re.IGNORECASE)
+"""Tag of a version: SHA-256 of its model. It is the same in every registry that has the model."""
+ALIAS_PATTERN = re.compile(r"(?!latest$|v\d+$)[a-z0-9_-]+", re.IGNORECASE)
 FOLDER = "generator"
-"""Where a run keeps the models that it registered, each in a folder named by its digest."""
+"""Folder of a run's artifacts that holds the models it registered, each in a folder named by the digest's beginning."""
 CARD = "card.md"
-"""File of a version that tells people what it is."""
-DESCRIPTION_CHARS = 2000
+"""File of a version that describes it to readers."""
+MAX_DESCRIPTION_CHARS = 2000
 """MLflow's databases hold 5000."""
-PAGE = 200
+PAGE_SIZE = 200
+"""Entries that a search fetches at a time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelVersion:
-    """One entry of the registry."""
+    """One version of a registered model."""
 
     name: str
     version: str
     run_id: str
+    """The run that registered it; empty if it was registered without one."""
     source: str
-    """Where its files are."""
+    """URI of the folder that holds its files."""
     tags: Mapping[str, str]
     aliases: tuple[str, ...]
+    """The aliases that name this version, in alphabetical order."""
     created: datetime
+    """UTC."""
     status: str
+    """READY, once MLflow has registered it."""
 
     @property
     def uri(self) -> str:
-        """How to name it, for ever."""
+        """models:/NAME/VERSION, which names this version forever, unlike an alias."""
         return f"{PREFIX}{self.name}/{self.version}"
 
     @property
     def digest(self) -> str | None:
-        """SHA-256 of its model, or None if it was registered without one."""
+        """SHA-256 of its model, or None if it was registered without this tag."""
         return self.tags.get(DIGEST)
 
 
@@ -62,35 +67,47 @@ def register(
     tags: Mapping[str, str],
     alias: str | None = None,
 ) -> ModelVersion:
-    """Make a model folder the next version of a name, and let the alias, if there is one, name it.
+    """Register a folder as the next version of a model, unless this run has registered the same model before.
 
-    A model of the same digest that this run registered before is not registered again. The folder's card, if it has
-    one, becomes the version's description.
+    Models are the same if their digests are. The folder's card, if it has one, becomes the version's description.
 
     Args:
         client: of the registry.
         folder: local folder of the model's files.
-        name: of the registered model.
-        run_id: of the run that made it.
-        tags: what to know about the version; "digest" among them.
-        alias: that it takes over.
+        name: of the registered model. A model of that name is created if there is none.
+        run_id: of the run that trained or imported the model; it keeps the files.
+        tags: of the version; "digest" must be among them.
+        alias: an alias that this version takes over.
+
+    Returns:
+        The version, new or registered before.
+
+    Raises:
+        ValueError: for an alias that MLflow does not allow.
     """
-    digest = tags[DIGEST]
-    made = next((v for v in find_digest(client, digest, name) if v.run_id == run_id), None)
-    if made is None:
-        path = f"{FOLDER}/{digest[:16]}"  # a run that goes on must not overwrite what it registered before
-        client.log_artifacts(run_id, str(folder), artifact_path=path)
-        if not client.search_registered_models(filter_string=f"name = '{name}'"):
-            client.create_registered_model(name)
-        source = f"{client.get_run(run_id).info.artifact_uri}/{path}"
-        made = _entry(client.create_model_version(name, source, run_id, tags=dict(tags), description=_card(folder)))
+    versions = find_digest(client, tags[DIGEST], name)
+    version = next((version for version in versions if version.run_id == run_id), None)
+    if version is None:
+        version = _create_version(client, folder, name, run_id, tags)
     if alias:
-        set_alias(client, made, alias)
-    return find(client, made.uri)
+        set_alias(client, version, alias)
+    return find(client, version.uri)
+
+
+def _create_version(
+    client: MlflowClient, folder: Path, name: str, run_id: str, tags: Mapping[str, str]
+) -> ModelVersion:
+    """Copy a model's files to its run and register them."""
+    path = f"{FOLDER}/{tags[DIGEST][:16]}"  # by digest: a run that is resumed keeps the files of earlier versions
+    client.log_artifacts(run_id, str(folder), artifact_path=path)
+    if not client.search_registered_models(filter_string=f"name = '{name}'"):
+        client.create_registered_model(name)
+    source = f"{client.get_run(run_id).info.artifact_uri}/{path}"
+    return _version(client.create_model_version(name, source, run_id, tags=dict(tags), description=_card(folder)))
 
 
 def set_alias(client: MlflowClient, entry: ModelVersion, alias: str) -> None:
-    """Let an alias name a version.
+    """Move an alias to a version.
 
     Raises:
         ValueError: for an alias that MLflow does not allow.
@@ -100,12 +117,12 @@ def set_alias(client: MlflowClient, entry: ModelVersion, alias: str) -> None:
 
 
 def check_alias(alias: str) -> None:
-    """Refuse an alias that MLflow would refuse.
+    """Refuse an alias that MLflow does not allow.
 
     Raises:
-        ValueError: if it would.
+        ValueError: unless it consists of letters, digits, '-' and '_' and is neither "latest" nor like "v1".
     """
-    if ALIAS.fullmatch(alias) is None:
+    if ALIAS_PATTERN.fullmatch(alias) is None:
         raise ValueError(
             f"expected an alias of letters, digits, '-' and '_', but neither latest nor v1, got {alias!r}; "
             "choose another"
@@ -113,11 +130,13 @@ def check_alias(alias: str) -> None:
 
 
 def _card(folder: Path) -> str | None:
+    """The beginning of a folder's card, as much as a description holds; None without a card."""
     card = folder / CARD
-    return card.read_text()[:DESCRIPTION_CHARS] if card.exists() else None
+    return card.read_text()[:MAX_DESCRIPTION_CHARS] if card.exists() else None
 
 
-def _entry(version: MlflowVersion, aliases: Sequence[str] = ()) -> ModelVersion:
+def _version(version: MlflowVersion, aliases: Sequence[str] = ()) -> ModelVersion:
+    """Our record of MLflow's; `aliases` are for a version from a search, which comes without them."""
     return ModelVersion(
         name=version.name,
         version=str(version.version),
@@ -131,7 +150,7 @@ def _entry(version: MlflowVersion, aliases: Sequence[str] = ()) -> ModelVersion:
 
 
 def find(client: MlflowClient, uri: str) -> ModelVersion:
-    """Look up models:/NAME@ALIAS or models:/NAME/VERSION.
+    """The version that models:/NAME@ALIAS or models:/NAME/VERSION names.
 
     Raises:
         ValueError: if the URI has another form, or there is no such model, alias or version.
@@ -143,53 +162,61 @@ def find(client: MlflowClient, uri: str) -> ModelVersion:
     try:
         entry = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, version)
     except MlflowException as error:
-        known = ", ".join(sorted(_aliases(client))) or "none"
+        names = ", ".join(sorted(_aliases(client))) or "none"
         raise ValueError(
-            f"expected a registered model, got {uri!r}, which is not there; registered are: {known}"
+            f"expected a registered model, got {uri!r}, which is not there; registered are: {names}"
         ) from error
-    return _entry(entry)
+    return _version(entry)
 
 
 def find_digest(client: MlflowClient, digest: str, name: str | None = None) -> list[ModelVersion]:
-    """All versions of a model, of any name or of one: the newest first."""
-    wanted = f"tags.{DIGEST} = '{digest}'" + (f" and name = '{name}'" if name else "")
+    """All versions with a digest, the newest first. Without a name, those of all registered models."""
+    filter_string = f"tags.{DIGEST} = '{digest}'" + (f" and name = '{name}'" if name else "")
     aliases = _aliases(client)
-    found = [_with_aliases(version, aliases) for version in _pages(client.search_model_versions, wanted)]
-    return sorted(found, key=lambda entry: entry.created, reverse=True)
+    versions = [_with_aliases(version, aliases) for version in _pages(client.search_model_versions, filter_string)]
+    return sorted(versions, key=lambda version: version.created, reverse=True)
 
 
 def search(client: MlflowClient, pattern: str = "*", tags: Mapping[str, str] | None = None) -> list[ModelVersion]:
-    """All versions whose name fits a pattern (* and ? as in file names) and that have all those tags; by name, the
-    newest version of each first.
+    """All versions whose names match a pattern and that have all the given tags.
+
+    Args:
+        client: of the registry.
+        pattern: of the model's name, with * and ? as in file names.
+        tags: tags that a version must have, with the same values.
+
+    Returns:
+        The versions, by name; of each name the newest first.
     """
-    aliases, wanted = _aliases(client), dict(tags or {}).items()
-    found = [
+    aliases, required_tags = _aliases(client), dict(tags or {}).items()
+    versions = [
         _with_aliases(version, aliases)
         for version in _pages(client.search_model_versions)
-        if fnmatchcase(version.name, pattern) and wanted <= dict(version.tags).items()
+        if fnmatchcase(version.name, pattern) and required_tags <= dict(version.tags).items()
     ]
-    return sorted(found, key=lambda entry: (entry.name, -int(entry.version)))
+    return sorted(versions, key=lambda version: (version.name, -int(version.version)))
 
 
 def _with_aliases(version: MlflowVersion, aliases: Mapping[str, Mapping[str, Sequence[str]]]) -> ModelVersion:
-    """An entry from a search, which does not tell its aliases."""
-    return _entry(version, aliases.get(version.name, {}).get(str(version.version), ()))
+    """Our record of a version from a search; MLflow leaves the aliases out there."""
+    return _version(version, aliases.get(version.name, {}).get(str(version.version), ()))
 
 
 def _aliases(client: MlflowClient) -> dict[str, dict[str, list[str]]]:
-    """Of every registered model, by version; a search for versions does not tell them."""
-    known: dict[str, dict[str, list[str]]] = {}
+    """All aliases: by the model's name, then by version. Every registered model has an entry."""
+    aliases: dict[str, dict[str, list[str]]] = {}
     for model in _pages(client.search_registered_models):
-        names = known.setdefault(model.name, {})
+        by_version = aliases.setdefault(model.name, {})
         for alias, version in model.aliases.items():
-            names.setdefault(str(version), []).append(alias)
-    return known
+            by_version.setdefault(str(version), []).append(alias)
+    return aliases
 
 
-def _pages(search_for: Any, wanted: str | None = None) -> Iterator[Any]:
+def _pages(search_function: Any, filter_string: str | None = None) -> Iterator[Any]:
+    """All results of one of MLflow's searches, which returns them page by page."""
     token = None
     while True:
-        page = search_for(filter_string=wanted, max_results=PAGE, page_token=token)
+        page = search_function(filter_string=filter_string, max_results=PAGE_SIZE, page_token=token)
         yield from page
         token = page.token
         if not token:
@@ -197,10 +224,19 @@ def _pages(search_for: Any, wanted: str | None = None) -> Iterator[Any]:
 
 
 def download(entry: ModelVersion, target: Path, tracking_uri: str, files: Sequence[str] = ()) -> Path:
-    """Fetch a version's files, all of them or those that are named; returns their folder.
+    """Download a version's files.
+
+    Args:
+        entry: the version.
+        target: local folder to download to.
+        tracking_uri: of the store that has the version.
+        files: names of the files. Left out: all files.
+
+    Returns:
+        The folder that holds the files: `target`, or the folder below it that MLflow made for them.
 
     Raises:
-        ValueError: if they are not where the registry says.
+        ValueError: if the files are not where the registry says.
     """
     try:
         if not files:

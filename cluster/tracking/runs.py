@@ -1,4 +1,4 @@
-"""MLflow runs: parameters, metrics and pictures of one training."""
+"""MLflow runs: the parameters, metrics and pictures of one training or import, and the store that holds them."""
 
 import logging
 import os
@@ -11,45 +11,52 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
-from mlflow.utils.async_logging.run_operations import RunOperations
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 from numpy import ndarray
 
 from cluster.code_version import code_version, git_commit
 from cluster.connection import ClusterConfig
-from cluster.environment import SUBMITTED, prepare
+from cluster.environment import SUBMITTED_VARIABLE, prepare
 from cluster.redaction import redacted
+from cluster.tracking.private_mlflow import GIT_COMMIT_TAG, PendingWrite
 
 EXPERIMENT = "magic"
 CODE_VERSION = "code_version"
-"""Tag of runs and of model versions."""
+"""Tag of runs and of model versions: the version of the code."""
 SQLITE = "sqlite:///"
-RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-MOST_PENDING = 100
+RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+MAX_PARAM_CHARS = 6000
+"""MLflow refuses longer values of parameters."""
+MAX_PENDING_WRITES = 100
+"""Steps whose metrics may wait in memory. With more, a run's log waits for the store."""
 log = logging.getLogger(__name__)
-logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports the making of a database line by line
+logging.getLogger("mlflow").setLevel(logging.WARNING)  # at INFO it logs every step of creating a database
 
 
 def tracking_uri(config: ClusterConfig) -> str:
-    """The store that config, the environment or the default names.
+    """The address of the store: that of the config, else of MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.
+
+    The path of a SQLite file is made absolute, because other processes start in other folders.
 
     Raises:
-        ValueError: if a submitted job is told of none: a file of its own would be gone with its machine.
+        ValueError: if a submitted job has no server. A SQLite file would be lost with the job's machine.
     """
     uri = config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-    if os.environ.get(SUBMITTED) and (uri is None or uri.startswith("sqlite:")):
+    if os.environ.get(SUBMITTED_VARIABLE) and (uri is None or uri.startswith("sqlite:")):
         raise ValueError(
             f"expected an MLflow server for a submitted job, got {uri or 'none'}; set MLFLOW_TRACKING_URI on the "
             "cluster's machines, or give --cluster.tracking-uri"
         )
     uri = uri or f"{SQLITE}mlflow.db"
-    if uri.startswith(SQLITE):  # other processes start in other folders
+    if uri.startswith(SQLITE):
         uri = SQLITE + str(Path(uri.removeprefix(SQLITE)).absolute())
     return uri
 
 
 def open_store(config: ClusterConfig) -> MlflowClient:
-    """A client of the store. Creates a missing database: do it once, before several processes use it.
+    """A client of the store. The store has answered once.
+
+    A missing database is created. Call this in one process before others use the store, because two processes must not
+    create it at once.
 
     Raises:
         ValueError: if the store cannot be reached.
@@ -60,7 +67,7 @@ def open_store(config: ClusterConfig) -> MlflowClient:
     prepare()
     try:
         client = MlflowClient(uri, registry_uri=uri)
-        with _asking_briefly():
+        with _few_retries():
             client.search_experiments(max_results=1)
     except MlflowException as error:
         reason = redacted(str(error).splitlines()[0])
@@ -70,28 +77,29 @@ def open_store(config: ClusterConfig) -> MlflowClient:
 
 
 @contextmanager
-def _asking_briefly() -> Iterator[None]:
-    """Within the block, a server that does not answer is soon given up where somebody waits for it.
+def _few_retries() -> Iterator[None]:
+    """Within the block, MLflow gives up after a few seconds on a server that does not answer, because a user waits.
 
-    Elsewhere, MLflow asks again for two minutes: a server that is restarted costs a job nothing.
+    A submitted job keeps MLflow's own retries, which last two minutes: it survives a restart of the server. The user's
+    own setting is respected.
     """
-    if os.environ.get(SUBMITTED) or RETRIES in os.environ:
+    if os.environ.get(SUBMITTED_VARIABLE) or RETRIES_VARIABLE in os.environ:
         yield
         return
-    os.environ[RETRIES] = "3"
+    os.environ[RETRIES_VARIABLE] = "3"
     try:
         yield
     finally:
-        del os.environ[RETRIES]
+        del os.environ[RETRIES_VARIABLE]
 
 
 @contextmanager
 def connected(config: ClusterConfig) -> Iterator[MlflowClient]:
-    """A client of the store; whatever the store refuses within the block is told in one line.
+    """A client of the store, as in open_store. An error of the store within the block becomes one line.
 
     Raises:
         ValueError: if the store cannot be reached.
-        RuntimeError: if it refuses something.
+        RuntimeError: if the store refuses something within the block.
     """
     client = open_store(config)
     try:
@@ -108,32 +116,48 @@ def start_run(
     params: Mapping[str, Any],
     tags: Mapping[str, str] | None = None,
 ) -> str:
-    """A new run with its parameters, tagged with the version of the code unless the tags tell it; returns its id."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        local = tracking_uri(config).startswith("sqlite:")
-        artifacts = config.artifacts or ("mlruns" if local else None)
-        if artifacts and "://" not in artifacts:
-            artifacts = Path(artifacts).absolute().as_uri()
-        experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
-    else:
-        experiment_id = experiment.experiment_id
-    tags = dict(tags) if tags else _code_tags()
-    run_id: str = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
-    client.log_batch(run_id, params=[Param(key, str(value)[:6000]) for key, value in flatten(params).items()])
+    """Create a run.
+
+    Args:
+        client: of the store.
+        config: names the store, and the place of artifacts if this is the first run of the experiment.
+        name: of the run, as MLflow's pages show it.
+        params: its parameters; nested ones get dotted names.
+        tags: its tags. Left out: the version of the code that is running.
+
+    Returns:
+        The run's id.
+    """
+    run_tags = dict(tags) if tags else _code_tags()
+    run_id: str = client.create_run(_experiment_id(client, config), run_name=name, tags=run_tags).info.run_id
+    entries = [Param(key, str(value)[:MAX_PARAM_CHARS]) for key, value in flatten(params).items()]
+    client.log_batch(run_id, params=entries)
     return run_id
 
 
+def _experiment_id(client: MlflowClient, config: ClusterConfig) -> str:
+    """The id of our experiment, which is created in a store that lacks it."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    has_no_server = tracking_uri(config).startswith("sqlite:")
+    artifacts = config.artifacts or ("mlruns" if has_no_server else None)
+    if artifacts and "://" not in artifacts:
+        artifacts = Path(artifacts).absolute().as_uri()
+    return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
+
+
 def _code_tags() -> dict[str, str]:
+    """Tags that name the code that is running."""
     commit = git_commit()
-    return {CODE_VERSION: code_version(), **({MLFLOW_GIT_COMMIT: commit} if commit else {})}
+    return {CODE_VERSION: code_version(), **({GIT_COMMIT_TAG: commit} if commit else {})}
 
 
-def known_run(client: MlflowClient, run_id: str) -> str:
-    """The id of a run that was begun before.
+def existing_run(client: MlflowClient, run_id: str) -> str:
+    """The id of a run that an earlier process started, after a look whether the store has it.
 
     Raises:
-        ValueError: if the store does not have it.
+        ValueError: if the store does not have the run.
     """
     try:
         client.get_run(run_id)
@@ -147,7 +171,7 @@ def known_run(client: MlflowClient, run_id: str) -> str:
 
 @contextmanager
 def running(client: MlflowClient, run_id: str) -> Iterator[None]:
-    """Mark a run as running within the block, and as what became of it afterwards."""
+    """Within the block, the run's status is RUNNING; after it FINISHED, FAILED, or KILLED for ctrl-C."""
     client.update_run(run_id, status="RUNNING")
     try:
         yield
@@ -158,44 +182,47 @@ def running(client: MlflowClient, run_id: str) -> Iterator[None]:
 
 
 class RunLog:
-    """Writes to a run that exists, from any process. Metrics go out in the background."""
+    """Writes to an existing run, from any process. Metrics are written in the background."""
 
     def __init__(self, uri: str, run_id: str) -> None:
         self.client = MlflowClient(uri)
         self.run_id = run_id
-        self.lost = 0
-        """Entries that the store did not take."""
-        self._pending: deque[RunOperations] = deque()
+        self.num_lost = 0
+        """Steps whose metrics the store did not take."""
+        self._pending: deque[PendingWrite] = deque()
 
     def metrics(self, values: Mapping[str, float], *, step: int, time_ms: int) -> None:
-        """Numbers of one step."""
+        """Write the metrics of one step, by name; `time_ms` counts milliseconds since 1970.
+
+        Returns at once, unless MAX_PENDING_WRITES steps are waiting to be written.
+        """
         entries = [Metric(key, value, time_ms, step) for key, value in values.items()]
-        written = self.client.log_batch(self.run_id, metrics=entries, synchronous=False)
-        assert written is not None, "MLflow wrote at once"
-        self._pending.append(written)
-        self._settle(MOST_PENDING)
+        write = self.client.log_batch(self.run_id, metrics=entries, synchronous=False)
+        assert write is not None, "MLflow wrote at once"
+        self._pending.append(write)
+        self._wait_until(MAX_PENDING_WRITES)
 
     def picture(self, picture: ndarray, name: str) -> None:
-        """A picture [H W 3], uint8, as an artifact of that name."""
+        """Write a picture [H W 3], uint8, as an artifact of that name; returns when it is written."""
         self.client.log_image(self.run_id, picture, artifact_file=name)
 
     def close(self) -> None:
-        """Wait until everything is written."""
-        self._settle(0)  # mlflow.flush_async_logging would wait for the global store, whichever that is
-        if self.lost:
-            log.warning("%d entries of the run's curves are lost", self.lost)
+        """Wait until everything is written, and log a warning if the store did not take some of it."""
+        self._wait_until(0)
+        if self.num_lost:
+            log.warning("%d entries of the run's curves are lost", self.num_lost)
 
-    def _settle(self, leave: int) -> None:
-        """Wait for the oldest entries."""
-        while len(self._pending) > leave:
+    def _wait_until(self, max_pending: int) -> None:
+        """Wait for the oldest writes until at most that many are pending; count those that failed."""
+        while len(self._pending) > max_pending:
             try:
                 self._pending.popleft().wait()  # type: ignore[no-untyped-call]
-            except MlflowException:  # MLflow has logged the reason
-                self.lost += 1
+            except MlflowException:  # MLflow itself has logged the reason
+                self.num_lost += 1
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as dotted names."""
+    """Nested settings as one level, with dotted names: {"a": {"b": 1}} becomes {"a.b": 1}."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"

@@ -1,15 +1,18 @@
 """What a model's card says: where it comes from, how it does, and how to use it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
 from cluster.redaction import redacted
 from cluster.tracking.registry import CURRENT
-from magic.hyperparameters import LossConfig
-from magic.tables import as_table
+from jobs.models.recipe import Recipe
+from magic.hyperparameters import GeneratorConfig, LossConfig
+from magic.tables import markdown_table, measures_table
 
-SHOWN_URLS = 8
+MAX_URLS = 8
+"""That are listed of each source."""
+SHOWN_OPTIONS = ("channels", "depth", "warp", "refine")
+"""Of the generator."""
 USE = """## Use
 
     magic models show models:/{name}@{alias}
@@ -30,11 +33,11 @@ it has to fit into memory; `magic poster` paints any size.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
+class CardSubject:
     """What a card is about."""
 
     name: str
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     steps: str
     metrics: Mapping[str, float]
     digest: str
@@ -44,59 +47,57 @@ class Subject:
     has_sheet: bool
 
 
-def card(subject: Subject) -> str:
+def card(subject: CardSubject) -> str:
     """The card in Markdown, without credentials."""
-    generator = subject.recipe.get("generator", {})
+    generator = subject.recipe.generator
     title = f"# {subject.name}\n\nA {_kind(generator)} generator of MAGIC, after {subject.steps} training steps.\n"
     facts = {
         "model": f"SHA-256 `{subject.digest}`",
         "code": f"`{subject.code_version}`",
         "run": f"`{subject.run}`",
-        **dict(_recipe(subject.recipe)),
+        **dict(_settings(subject.recipe)),
         **dict(_sources(subject.recipe)),
     }
-    table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in facts.items())]
-    parts = [title, *(["![sample sheet](sheet.png)\n"] if subject.has_sheet else []), "\n".join(table) + "\n"]
+    table = markdown_table(["", ""], [[name, value] for name, value in facts.items()])
+    parts = [title, *(["![sample sheet](sheet.png)\n"] if subject.has_sheet else []), table + "\n"]
     if subject.metrics:
         parts.append(
-            f"## Measures\n\n{as_table({f'at step {subject.steps}': dict(sorted(subject.metrics.items()))})}\n"
+            f"## Measures\n\n{measures_table({f'at step {subject.steps}': dict(sorted(subject.metrics.items()))})}\n"
         )
     return redacted("\n".join([*parts, _use(subject)]))
 
 
-def _kind(generator: Mapping[str, Any]) -> str:
-    return f"{'guided' if generator.get('guided', True) else 'unguided'} {generator.get('system', 'magic')}"
+def _kind(generator: GeneratorConfig) -> str:
+    return f"{'guided' if generator.guided else 'unguided'} {generator.system}"
 
 
-def _recipe(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """The settings that tell most."""
-    generator, crops = recipe.get("generator", {}), recipe.get("crops", {})
-    shown = [f"{name} {generator[name]}" for name in ("channels", "depth", "warp", "refine") if name in generator]
-    yield "generator", ", ".join(shown)
-    least, most = crops.get("min_templates"), crops.get("num_templates", "?")
-    yield "trained on", f"patches of {crops.get('patch_px', '?')} px, K = {f'{least}..' if least else ''}{most}"
-    usual = asdict(LossConfig())
-    changed = [f"{name} {value}" for name, value in recipe.get("losses", {}).items() if value != usual.get(name)]
+    yield "generator", ", ".join(f"{name} {getattr(recipe.generator, name)}" for name in SHOWN_OPTIONS)
+    smallest, crops = recipe.crops.min_templates, recipe.crops
+    k = f"{f'{smallest}..' if smallest else ''}{crops.num_templates}"
+    yield "trained on", f"patches of {crops.patch_px} px, K = {k}"
+    changed = [
+        f"{each.name} {getattr(recipe.losses, each.name)}"
+        for each in fields(LossConfig)
+        if getattr(recipe.losses, each.name) != each.default
+    ]
     yield "losses that differ from the defaults", ", ".join(changed) or "none"
 
 
-def _sources(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in ("content", "style"):
-        source = recipe.get(name)
-        if source:
-            urls = list(source.get("urls", ()))
-            more = f" and {len(urls) - SHOWN_URLS} more" if len(urls) > SHOWN_URLS else ""
-            listed = ", ".join(f"`{url}`" for url in urls[:SHOWN_URLS])
-            count, digest = source.get("num_pictures", "?"), source.get("digest", "?")
-            yield name, f"pictures: {count}, digest `{digest}`, from {listed}{more}"
+def _sources(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    for name, source in recipe.sources.items():
+        more = f" and {len(source.urls) - MAX_URLS} more" if len(source.urls) > MAX_URLS else ""
+        listed = ", ".join(f"`{url}`" for url in source.urls[:MAX_URLS])
+        yield name, f"pictures: {source.num_pictures}, digest `{source.digest}`, from {listed}{more}"
 
 
-def _use(subject: Subject) -> str:
-    guided = subject.recipe.get("generator", {}).get("guided", True)
+def _use(subject: CardSubject) -> str:
+    guided = subject.recipe.generator.guided
     return USE.format(
         name=subject.name,
         alias=CURRENT,
         poster="--content photo.jpg" if guided else "--width 2000 --height 1000",
         inputs='{"content": photo, "templates": styles}' if guided else '{"templates": styles}',
-        k=subject.recipe.get("crops", {}).get("num_templates", 10),
+        k=subject.recipe.crops.num_templates,
     )

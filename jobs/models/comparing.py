@@ -11,9 +11,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from cluster.connection import ClusterConfig
-from cluster.redaction import redact
-from cluster.tracking import registry
-from cluster.tracking import runs as tracking
+from cluster.tracking import registry, runs
 from cluster.tracking.registry import ModelVersion
 from cluster.tracking.runs import CODE_VERSION, flatten
 from jobs.models.lookup import fetch_model
@@ -21,9 +19,9 @@ from jobs.models.model_folder import SHEET, STEPS, newest_sheet
 from jobs.models.version_records import metrics_of, resolve
 from jobs.settings.models_config import ModelsCompareConfig
 from magic.sheets import Panel, sheet
-from magic.tables import as_table
+from magic.tables import markdown_table, measures_table
 from pipelines.export.png import encode_png
-from pipelines.store.storage import absolute, write_object
+from pipelines.storage.door import absolute, write_object
 
 PANEL_PX = 960
 
@@ -34,11 +32,11 @@ def models_compare(config: ModelsCompareConfig) -> dict[str, dict[str, float]]:
     Raises:
         ValueError: for an unknown model, one that was changed, or a sheet of models that have none.
     """
-    with tracking.connected(config.cluster) as client:
+    with runs.connected(config.cluster) as client:
         versions = {version.uri: version for version in (resolve(client, name) for name in config.models)}
         measured = {uri: dict(sorted(metrics_of(client, version).items())) for uri, version in versions.items()}
         settings = {uri: settings_of(version, config.cluster) for uri, version in versions.items()}
-        print(as_table(measured))
+        print(measures_table(measured))
         print("\n" + (settings_table(settings) or "no setting differs"))
         if config.sheet is not None:
             panels = [Panel(uri, sheet_of(client, version, config.cluster)) for uri, version in versions.items()]
@@ -49,19 +47,17 @@ def models_compare(config: ModelsCompareConfig) -> dict[str, dict[str, float]]:
 
 def settings_of(version: ModelVersion, cluster: ClusterConfig) -> dict[str, Any]:
     """A model's recipe, flat, and which code it was trained by."""
-    recipe: dict[str, Any] = redact(flatten(fetch_model(version, cluster).recipe))
-    return {STEPS: version.tags.get(STEPS, ""), CODE_VERSION: version.tags.get(CODE_VERSION, ""), **recipe}
+    recipe = fetch_model(version, cluster).recipe
+    settings = flatten(recipe.redacted().to_json()) if recipe else {}
+    return {STEPS: version.tags.get(STEPS, ""), CODE_VERSION: version.tags.get(CODE_VERSION, ""), **settings}
 
 
 def settings_table(settings: Mapping[str, Mapping[str, Any]]) -> str:
     """The settings that differ, in Markdown; nothing where none does."""
     names = dict.fromkeys(name for one in settings.values() for name in one)
-    rows = [(name, [str(one.get(name, "")) for one in settings.values()]) for name in names]
-    differing = [(name, values) for name, values in rows if len(set(values)) > 1]
-    if not differing:
-        return ""
-    lines = [f"| setting | {' | '.join(settings)} |", "| --- " * (len(settings) + 1) + "|"]
-    return "\n".join([*lines, *(f"| {name} | {' | '.join(values)} |" for name, values in differing)])
+    rows = [[name, *(str(one.get(name, "")) for one in settings.values())] for name in names]
+    differing = [row for row in rows if len(set(row[1:])) > 1]
+    return markdown_table(["setting", *settings], differing) if differing else ""
 
 
 def sheet_of(client: MlflowClient, version: ModelVersion, cluster: ClusterConfig) -> np.ndarray:
@@ -76,7 +72,7 @@ def registered_sheet(version: ModelVersion, cluster: ClusterConfig) -> bytes | N
     """The sheet in a version's folder, or None."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            folder = registry.download(version, Path(scratch), tracking.tracking_uri(cluster), [SHEET])
+            folder = registry.download(version, Path(scratch), runs.tracking_uri(cluster), [SHEET])
         except ValueError:
             return None
         return (folder / SHEET).read_bytes()

@@ -2,8 +2,7 @@
 
 import json
 
-from cluster.tracking import registry
-from cluster.tracking import runs as tracking
+from cluster.tracking import registry, runs
 from cluster.tracking.registry import ModelVersion
 from cluster.tracking.runs import CODE_VERSION
 from jobs.models.model_folder import METRICS, STEPS
@@ -16,10 +15,10 @@ STYLE_DISTANCE = "validation/style_distance"
 
 def models_list(config: ModelsListConfig) -> list[ModelVersion]:
     """Print the versions that fit; returns them."""
-    with tracking.connected(config.cluster) as client:
-        found = registry.search(client, config.pattern, config.tags)
-    print(text_table(HEAD, [row(version) for version in found]) if found else "no model fits")
-    return found
+    with runs.connected(config.cluster) as client:
+        versions = registry.search(client, config.pattern, config.tags)
+    print(text_table(HEAD, [row(version) for version in versions]) if versions else "no model fits")
+    return versions
 
 
 def row(version: ModelVersion) -> tuple[str, ...]:

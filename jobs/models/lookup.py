@@ -1,20 +1,19 @@
 """A generator and how it was trained, from the registry or from a folder."""
 
 import hashlib
-import json
 import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cluster.connection import ClusterConfig
-from cluster.tracking import registry
-from cluster.tracking import runs as tracking
+from cluster.tracking import registry, runs
 from cluster.tracking.registry import ModelVersion
-from magic.networks.packed import CONFIG, RECIPE, WEIGHTS, Packed
+from jobs.models.recipe import RECIPE, Recipe
+from magic.networks.packed import CONFIG, WEIGHTS, Packed
 from pipelines.pictures.settings import CropConfig, SourceConfig
-from pipelines.store.storage import absolute, join, read_object
+from pipelines.pictures.source_records import SourceSummary
+from pipelines.storage.door import absolute, join, read_object
 
 log = logging.getLogger(__name__)
 MODEL_FILES = (WEIGHTS, CONFIG, RECIPE)
@@ -27,22 +26,38 @@ class Model:
     """A generator and how it was trained."""
 
     packed: Packed
-    recipe: dict[str, Any]
+    recipe: Recipe | None
+    """None where nobody knows."""
     uri: str
 
+    @property
     def crops(self) -> CropConfig:
-        """How its training batches were cut; the defaults where that is not known."""
-        return CropConfig(**self.recipe.get("crops", {}))
+        """How its training batches were cut; the defaults where nobody knows."""
+        return self.recipe.crops if self.recipe else CropConfig()
 
-    def style(self, urls: tuple[str, ...], scale: float | None = None, shares: tuple[float, ...] = ()) -> SourceConfig:
-        """The style pictures asked for, or those of the training, at the size they had in training."""
-        trained = self.recipe.get("style") or {}
-        known = tuple(trained.get("urls", ()))
+    @property
+    def style(self) -> SourceSummary | None:
+        """The style pictures of its training, as far as they are trained."""
+        return self.recipe.style if self.recipe else None
+
+    def style_source(
+        self, urls: tuple[str, ...], scale: float | None = None, shares: tuple[float, ...] = ()
+    ) -> SourceConfig:
+        """The style pictures that are asked for, or those of its training, at the size that they had then.
+
+        Args:
+            urls: the pictures; empty for those of the training.
+            scale: their size; None for that of the training.
+            shares: how often each URL is used; empty for that of the training.
+        """
+        trained = self.style
+        if trained is None:
+            return SourceConfig(urls=urls, shares=shares, scale=scale or 1.0)
         return SourceConfig(
-            urls=urls or known,
-            shares=shares or (() if urls else tuple(trained.get("shares", ()))),
-            scale=scale or float(trained.get("scale", 1.0)),
-            square_px=None if scale else trained.get("square_px"),
+            urls=urls or trained.urls,
+            shares=shares or (() if urls else trained.shares),
+            scale=scale or trained.scale,
+            square_px=None if scale else trained.square_px,
         )
 
 
@@ -58,7 +73,7 @@ def find_model(name: str, cluster: ClusterConfig) -> Model:
     """
     if not name.startswith(registry.PREFIX):
         return read_model(absolute(name), absolute(name))
-    return fetch_model(registry.find(tracking.open_store(cluster), name), cluster)
+    return fetch_model(registry.find(runs.open_store(cluster), name), cluster)
 
 
 def fetch_model(version: ModelVersion, cluster: ClusterConfig) -> Model:
@@ -68,29 +83,29 @@ def fetch_model(version: ModelVersion, cluster: ClusterConfig) -> Model:
         ValueError: if its files are gone, or are others than those that were registered.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        return verified(registry.download(version, Path(scratch), tracking.tracking_uri(cluster), MODEL_FILES), version)
+        return verified(registry.download(version, Path(scratch), runs.tracking_uri(cluster), MODEL_FILES), version)
 
 
 def verified(folder: Path, version: ModelVersion) -> Model:
     """The model in a folder of a version's files.
 
     Raises:
-        ValueError: if they are others than those that were registered.
+        ValueError: if they are not those that were registered.
     """
     if version.digest is None:
         log.warning("%s was registered without a digest: nobody knows whether it was changed since", version.uri)
-    recipe = hashlib.sha256((folder / RECIPE).read_bytes()).hexdigest()
-    same_digest("recipe", version.uri, version.tags.get(RECIPE_DIGEST), recipe)
+    recipe_digest = hashlib.sha256((folder / RECIPE).read_bytes()).hexdigest()
+    require_same_digest("recipe", version.uri, version.tags.get(RECIPE_DIGEST), recipe_digest)
     model = read_model(str(folder), version.uri)
-    same_digest("model", version.uri, version.digest, model.packed.digest)
+    require_same_digest("model", version.uri, version.digest, model.packed.digest)
     return model
 
 
-def same_digest(what: str, where: str, expected: str | None, got: str) -> None:
-    """Refuse what was changed since it was registered, as far as is known.
+def require_same_digest(what: str, where: str, expected: str | None, got: str) -> None:
+    """Refuse what was changed since it was registered, as far as its digest is trained.
 
     Raises:
-        ValueError: if it is another now.
+        ValueError: if the digests differ.
     """
     if expected is not None and got != expected:
         raise ValueError(
@@ -104,13 +119,14 @@ def read_model(folder: str, uri: str) -> Model:
     Raises:
         ValueError: if there is none, or if its descriptions are damaged.
     """
-    described, weights, recipe = (read_object(join(folder, file)) for file in (CONFIG, WEIGHTS, RECIPE))
-    if described is None or weights is None:
+    config, weights, recipe = (read_object(join(folder, file)) for file in (CONFIG, WEIGHTS, RECIPE))
+    if config is None or weights is None:
         raise ValueError(
             f"expected a model at {folder}, got no {CONFIG} and {WEIGHTS} there; "
             f"name such a folder, or {registry.PREFIX}NAME@ALIAS"
         )
     try:
-        return Model(Packed(described.decode(), weights), json.loads(recipe) if recipe else {}, uri)
-    except ValueError as error:
+        packed = Packed(config.decode(), weights)
+    except UnicodeDecodeError as error:
         raise ValueError(f"expected an undamaged model at {uri}, got: {error}; fetch it again") from error
+    return Model(packed, Recipe.from_bytes(recipe, f"{folder}/{RECIPE}") if recipe else None, uri)

@@ -22,14 +22,14 @@ from mlflow.models import ModelSignature
 from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 import magic
-from cluster.redaction import redact
 from cluster.tracking import registry
 from cluster.tracking.pyfunc_folder import PyfuncCode, make_loadable
 from cluster.tracking.registry import CARD, DIGEST, ModelVersion
 from cluster.tracking.runs import CODE_VERSION
-from jobs.models.card import Subject, card
-from jobs.models.lookup import RECIPE_DIGEST, Model
-from magic.networks.packed import CONFIG, RECIPE, WEIGHTS, unpack_generator
+from jobs.models.card import CardSubject, card
+from jobs.models.lookup import RECIPE_DIGEST
+from jobs.models.recipe import RECIPE, Recipe
+from magic.networks.packed import CONFIG, WEIGHTS, Packed, unpack_generator
 
 SHEET = "sheet.png"
 STEPS, METRICS = "steps", "metrics"
@@ -55,65 +55,76 @@ PARAMS = ParamSchema(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Registrable:
-    """A model and all that is known of it."""
+    """A model that can be registered, and all that is known of it."""
 
     name: str
-    model: Model
+    packed: Packed
+    recipe: Recipe
     run_id: str
     steps: str
+    """How long it was trained."""
     metrics: Mapping[str, float]
     code_version: str
     sheet: bytes | None = None
     """The newest sample sheet, as PNG."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """Further ones."""
+    """Further tags of the version."""
+
+    @property
+    def recipe_bytes(self) -> bytes:
+        """The recipe as it is registered, for all who can read the registry."""
+        return self.recipe.redacted().to_bytes()
+
+    @property
+    def version_tags(self) -> dict[str, str]:
+        """All tags of the version."""
+        digests = {f"{name}_digest": source.digest for name, source in self.recipe.sources.items()}
+        rounded = {name: float(f"{value:.6g}") for name, value in sorted(self.metrics.items())}
+        return {
+            **self.tags,
+            DIGEST: self.packed.digest,
+            RECIPE_DIGEST: hashlib.sha256(self.recipe_bytes).hexdigest(),
+            STEPS: self.steps,
+            CODE_VERSION: self.code_version,
+            METRICS: json.dumps(rounded),
+            **digests,
+        }
 
 
-def register_model(client: MlflowClient, what: Registrable, alias: str | None = None) -> ModelVersion:
+def register_model(client: MlflowClient, model: Registrable, alias: str | None = None) -> ModelVersion:
     """Make a model the next version of its name, unless its run registered the same one before."""
-    recipe = recipe_bytes(what.model)
-    sources = {name: what.model.recipe.get(name) for name in ("content", "style")}
-    tags = {
-        **what.tags,
-        DIGEST: what.model.packed.digest,
-        RECIPE_DIGEST: hashlib.sha256(recipe).hexdigest(),
-        STEPS: what.steps,
-        CODE_VERSION: what.code_version,
-        METRICS: json.dumps({name: float(f"{value:.6g}") for name, value in sorted(what.metrics.items())}),
-        **{f"{name}_digest": source["digest"] for name, source in sources.items() if source and "digest" in source},
-    }
     with tempfile.TemporaryDirectory() as scratch:
-        write_model_folder(Path(scratch), what)
-        return registry.register(client, Path(scratch), name=what.name, run_id=what.run_id, tags=tags, alias=alias)
+        folder = Path(scratch)
+        write_model_folder(folder, model)
+        tags = model.version_tags
+        return registry.register(client, folder, name=model.name, run_id=model.run_id, tags=tags, alias=alias)
 
 
-def write_model_folder(folder: Path, what: Registrable) -> None:
-    """Write all files of a registered model."""
-    packed = what.model.packed
-    guided = unpack_generator(packed).config.guided  # and damaged weights are never registered
-    (folder / WEIGHTS).write_bytes(packed.weights)
-    (folder / CONFIG).write_text(packed.config)
-    (folder / RECIPE).write_bytes(recipe_bytes(what.model))
-    if what.sheet:
-        (folder / SHEET).write_bytes(what.sheet)
-    subject = Subject(
-        name=what.name,
-        recipe=what.model.recipe,
-        steps=what.steps,
-        metrics=what.metrics,
-        digest=packed.digest,
-        code_version=what.code_version,
-        run=what.run_id,
-        has_sheet=what.sheet is not None,
+def write_model_folder(folder: Path, model: Registrable) -> None:
+    """Write all files of a registered model.
+
+    Raises:
+        ValueError: if its weights are damaged.
+    """
+    guided = unpack_generator(model.packed).config.guided  # and so damaged weights are never registered
+    (folder / WEIGHTS).write_bytes(model.packed.weights)
+    (folder / CONFIG).write_text(model.packed.config)
+    (folder / RECIPE).write_bytes(model.recipe_bytes)
+    if model.sheet:
+        (folder / SHEET).write_bytes(model.sheet)
+    subject = CardSubject(
+        name=model.name,
+        recipe=model.recipe,
+        steps=model.steps,
+        metrics=model.metrics,
+        digest=model.packed.digest,
+        code_version=model.code_version,
+        run=model.run_id,
+        has_sheet=model.sheet is not None,
     )
     (folder / CARD).write_text(card(subject))
     files = {"weights": WEIGHTS, "config": CONFIG}
-    make_loadable(folder, CODE, files, signature(guided=guided), {DIGEST: packed.digest})
-
-
-def recipe_bytes(model: Model) -> bytes:
-    """The recipe as it is registered, for all who can read the registry."""
-    return (json.dumps(redact(model.recipe), indent=2) + "\n").encode()
+    make_loadable(folder, CODE, files, signature(guided=guided), {DIGEST: model.packed.digest})
 
 
 def signature(*, guided: bool) -> ModelSignature:

@@ -1,7 +1,6 @@
-"""`magic models promote`: an alias moves to a version, and why is on record."""
+"""`magic models promote`: moves an alias to a version, and records why."""
 
-from cluster.tracking import promotion
-from cluster.tracking import runs as tracking
+from cluster.tracking import promotion, runs
 from cluster.tracking.promotion import Promotion
 from jobs.models.version_records import resolve
 from jobs.settings.models_config import ModelsPromoteConfig
@@ -13,8 +12,8 @@ def models_promote(config: ModelsPromoteConfig) -> Promotion | None:
     Raises:
         ValueError: for an unknown model, or an alias that cannot be.
     """
-    with tracking.connected(config.cluster) as client:
+    with runs.connected(config.cluster) as client:
         version = resolve(client, config.model)
-        made = promotion.promote(client, version, config.alias, config.why)
-    print(f"{version.uri} is models:/{version.name}@{config.alias} already" if made is None else made)
-    return made
+        record = promotion.promote(client, version, config.alias, config.why)
+    print(f"{version.uri} is models:/{version.name}@{config.alias} already" if record is None else record)
+    return record

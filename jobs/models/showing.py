@@ -1,23 +1,21 @@
 """`magic models show`: where a poster and its model come from."""
 
-from typing import Any
-
 from mlflow import MlflowClient
 
 from cluster.connection import ClusterConfig
-from cluster.redaction import redact
-from cluster.tracking import promotion, registry
-from cluster.tracking import runs as tracking
+from cluster.redaction import redact, redacted
+from cluster.tracking import promotion, registry, runs
 from cluster.tracking.promotion import PROMOTED
 from cluster.tracking.registry import PREFIX, ModelVersion
 from cluster.tracking.runs import CODE_VERSION
-from jobs.models.lookup import fetch_model, same_digest
+from jobs.models.lookup import fetch_model, require_same_digest
 from jobs.models.model_folder import METRICS, STEPS
 from jobs.models.version_records import block, metrics_of, resolve, run_of
 from jobs.settings.models_config import ModelsShowConfig
-from pipelines.store.finished_poster import FinishedPoster
+from pipelines.posters.finished_poster import FinishedPoster
 
-SHOWN_PICTURES = 20
+MAX_PICTURES = 20
+"""Style pictures of a poster that are listed."""
 
 
 def models_show(config: ModelsShowConfig) -> ModelVersion:
@@ -28,7 +26,7 @@ def models_show(config: ModelsShowConfig) -> ModelVersion:
             registered, or that the poster was painted with.
     """
     poster = find_poster(config.what)
-    with tracking.connected(config.cluster) as client:
+    with runs.connected(config.cluster) as client:
         if poster is not None:
             print("\n".join(poster_lines(poster)) + "\n")
         version = resolve(client, config.what) if poster is None else version_of(client, poster)
@@ -57,14 +55,14 @@ def version_of(client: MlflowClient, poster: FinishedPoster) -> ModelVersion:
     Raises:
         ValueError: if the registry has none.
     """
-    uri, digest = (poster.manifest["model"][key] for key in ("uri", "digest"))
-    found = registry.find_digest(client, digest)
-    named = [version for version in found if version.uri == uri]
-    if not found and uri.startswith(PREFIX):
-        return registry.find(client, uri)
-    if not found:
-        raise ValueError(f"expected a version with SHA-256 {digest} in the registry, got none; name its store")
-    return (named or found)[0]
+    model = poster.manifest.identity.model
+    versions = registry.find_digest(client, model.digest)
+    named = [version for version in versions if version.uri == model.uri]
+    if not versions and model.uri.startswith(PREFIX):
+        return registry.find(client, model.uri)
+    if not versions:
+        raise ValueError(f"expected a version with SHA-256 {model.digest} in the registry, got none; name its store")
+    return (named or versions)[0]
 
 
 def disagreement(version: ModelVersion, poster: FinishedPoster | None, cluster: ClusterConfig) -> ValueError | None:
@@ -72,38 +70,40 @@ def disagreement(version: ModelVersion, poster: FinishedPoster | None, cluster: 
     try:
         digest = fetch_model(version, cluster).packed.digest
         if poster is not None:
-            same_digest("poster's model", version.uri, poster.manifest["model"]["digest"], digest)
+            require_same_digest("poster's model", version.uri, poster.manifest.identity.model.digest, digest)
     except ValueError as error:
         return error
     return None
 
 
 def poster_lines(poster: FinishedPoster) -> list[str]:
-    """What a poster's manifest tells."""
-    told: dict[str, Any] = redact(poster.manifest)
-    width, height = told["size"]
+    """What a poster's manifest tells, without credentials."""
+    manifest, identity = poster.manifest, poster.manifest.identity
+    width, height = identity.size
+    content = identity.content
     facts = {
         "size": f"{width} x {height} px",
-        "seed": f"{told['seed']}, K = {len(told['templates'])}",
-        "statistics": told.get("statistics", "?"),
-        "code": told.get("versions", {}).get("magic", "?"),
-        "model": f"{told['model']['uri']}, SHA-256 {told['model']['digest']}",
-        "content": f"{told['content']['digest']}  {told['content']['url']}" if told["content"] else "none",
-        "style": told["style"].get("digest", "?"),
+        "seed": f"{identity.seed}, K = {len(identity.templates)}",
+        "statistics": identity.statistics,
+        "code": manifest.versions.get("magic", "?"),
+        "model": f"{redacted(identity.model.uri)}, SHA-256 {identity.model.digest}",
+        "content": f"{content.digest}  {redacted(content.url)}" if content else "none",
+        "style": identity.style.digest,
     }
-    pictures = told["style"]["pictures"]
-    more = len(pictures) - SHOWN_PICTURES
+    more = len(manifest.pictures) - MAX_PICTURES
     return [
         *block(f"poster {poster.url}", facts),
-        *(f"    {picture['sha256']}  {picture['url']}" for picture in pictures[:SHOWN_PICTURES]),
+        *(f"    {picture.sha256}  {redacted(picture.url)}" for picture in manifest.pictures[:MAX_PICTURES]),
         *([f"    and {more} more, see its manifest"] if more > 0 else []),
     ]
 
 
 def model_lines(client: MlflowClient, version: ModelVersion, verdict: str) -> list[str]:
     """What the registry and the run tell of a version."""
-    told = {METRICS, STEPS, CODE_VERSION, registry.DIGEST}
-    others = {key: value for key, value in version.tags.items() if key not in told and not key.startswith(PROMOTED)}
+    elsewhere = {METRICS, STEPS, CODE_VERSION, registry.DIGEST}
+    others = {
+        key: value for key, value in version.tags.items() if key not in elsewhere and not key.startswith(PROMOTED)
+    }
     facts = {
         "aliases": ", ".join(version.aliases) or "none",
         "registered": f"{version.created:%Y-%m-%d %H:%M} UTC, {version.status}",

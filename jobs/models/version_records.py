@@ -36,7 +36,7 @@ def resolve(client: MlflowClient, name: str) -> ModelVersion:
 
 
 def run_of(client: MlflowClient, version: ModelVersion) -> RunRecord | None:
-    """The run that made a version, or None if the store has it no more."""
+    """The run that made a version, or None if the store no longer has it."""
     try:
         run = client.get_run(version.run_id)
     except MlflowException:

@@ -1,11 +1,13 @@
-"""Training in this process, for experiments: no Ray, no MLflow, and the same batches and steps as `magic train`."""
+"""Training in this process, for experiments: the batches and steps of `magic train`, without Ray and MLflow."""
 
 import json
 import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from tqdm import tqdm
@@ -16,68 +18,106 @@ from magic.training.batch import Batch
 from magic.training.checkpoint import load_state, save_state
 from magic.training.step import TrainState, new_state, train_step
 from pipelines.pictures.crops import draw_batch
+from pipelines.storage.claims import claim
+from pipelines.storage.records import Record
 
 SAVE_EVERY_S = 60.0
-NOTE = "clock.json"
+CLOCK = "clock.json"
+"""File of a checkpoint that says how many seconds of training came before it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalTraining(Record):
+    """What a run's folder belongs to."""
+
+    KIND: ClassVar[str] = "local training"
+    FORMAT: ClassVar[int] = 1
+    NOUN: ClassVar[str] = "a local training's settings"
+    run: TrainConfig
+
+
+def train_run(
+    run: TrainConfig, content: Pictures | None, style: Pictures, folder: Path, *, seconds: float, slot: int = 0
+) -> TrainState:
+    """Train a run in a folder of its own, which is named after it and lies in `folder`; see `train_here`.
+
+    Raises:
+        ValueError: if the run's folder holds the work of a run with other settings.
+    """
+    claim(str(folder / run.name), LocalTraining(run=run), "a run's folder (--out)")
+    allow_fast_kernels()
+    return train_here(run, content, style, folder / run.name, seconds=seconds, slot=slot)
+
+
+def allow_fast_kernels() -> None:
+    """Let torch choose the fastest kernels again.
+
+    A `TileRenderer` forbids them for the whole process, because painting has to be exact. Without this, a run that
+    follows a painted picture would take fewer steps in its minutes than the first.
+    """
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.deterministic = False
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def train_here(
-    config: TrainConfig, content: Pictures | None, style: Pictures, folder: Path, *, seconds: float, place: int = 0
+    config: TrainConfig, content: Pictures | None, style: Pictures, folder: Path, *, seconds: float, slot: int = 0
 ) -> TrainState:
-    """Train for so many seconds in all, or to the last step; goes on from the newest checkpoint in the folder.
+    """Train until the seconds are spent or the last step is done, from the newest checkpoint in the folder on.
 
     Args:
-        config: the recipe; its sources, workers and cluster play no part.
-        content: content pictures, none for unguided collages.
+        config: the recipe; its sources, workers and cluster are not used.
+        content: content pictures, None for unguided collages.
         style: style pictures.
-        folder: for checkpoints. One that is half written is never taken up.
-        seconds: of training, not counting checkpoints and earlier starts.
-        place: among the trainings that run side by side, for the progress bar.
+        folder: for checkpoints. Half-written ones are ignored.
+        seconds: of training, earlier starts included; the time that checkpoints take is not counted.
+        slot: number of this training among those that run side by side: the line of its progress bar.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(config.crops.seed)
     state = new_state(config.generator, config.discriminator, config.losses, config.optimizer, device=device)
-    spent = resume(folder, state)
-    started = saved = time.monotonic()
-    with tqdm(desc=config.name, total=round(seconds), initial=round(spent), unit="s", position=place) as bar:
+    spent_s = resume(folder, state)
+    last_step = last_save = time.monotonic()
+    with tqdm(desc=config.name, total=round(seconds), initial=round(spent_s), unit="s", position=slot) as bar:
         for batch in prefetched(config, content, style, state.step):
-            if spent >= seconds:
+            if spent_s >= seconds:
                 break
             terms = train_step(state, batch)
             now = time.monotonic()
-            spent, started = spent + now - started, now
+            spent_s, last_step = spent_s + now - last_step, now
             if state.step % config.log_every == 0:
                 bar.set_postfix_str(f"step {state.step}, generator {terms['loss/generator'].item():.3f}")
-                bar.update(round(min(spent, seconds)) - bar.n)
-            if now > saved + SAVE_EVERY_S:
-                save(folder, state, spent)
-                started = saved = time.monotonic()
-    save(folder, state, spent)
+                bar.update(round(min(spent_s, seconds)) - bar.n)
+            if now > last_save + SAVE_EVERY_S:
+                save(folder, state, spent_s)
+                last_step = last_save = time.monotonic()
+    save(folder, state, spent_s)
     return state
 
 
-def prefetched(config: TrainConfig, content: Pictures | None, style: Pictures, first: int) -> Iterator[Batch]:
-    """Batches from a number on to the last; the next is cropped while one is in use."""
+def prefetched(config: TrainConfig, content: Pictures | None, style: Pictures, first_batch: int) -> Iterator[Batch]:
+    """The batches from a number on to the last; a thread crops the next one while one is in use."""
 
     def make(number: int) -> Batch:
         arrays = draw_batch(content, style, number, config.crops)
         return Batch(**{name: torch.from_numpy(array) for name, array in arrays.items()})
 
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(make, first)
-        for number in range(first, config.steps):
-            batch = coming.result()
-            coming = thread.submit(make, number + 1)
+        next_batch = thread.submit(make, first_batch)
+        for number in range(first_batch, config.steps):
+            batch = next_batch.result()
+            next_batch = thread.submit(make, number + 1)
             yield batch
 
 
-def save(folder: Path, state: TrainState, spent: float) -> None:
-    """A new checkpoint; the older ones go when it is whole."""
+def save(folder: Path, state: TrainState, spent_s: float) -> None:
+    """Write a checkpoint, and remove the older ones when it is complete."""
     target = folder / f"step-{state.step:08d}"
     unfinished = folder / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     save_state(unfinished, state)
-    (unfinished / NOTE).write_text(json.dumps({"seconds": spent}) + "\n")
+    (unfinished / CLOCK).write_text(json.dumps({"seconds": spent_s}) + "\n")
     if not target.exists():
         unfinished.rename(target)
     for old in folder.glob("step-*"):
@@ -86,9 +126,14 @@ def save(folder: Path, state: TrainState, spent: float) -> None:
 
 
 def resume(folder: Path, state: TrainState) -> float:
-    """Put the newest checkpoint into a fresh state; returns the seconds spent on it."""
+    """Load the newest checkpoint, if there is one, into a fresh state; returns the seconds of training before it."""
     newest = max(folder.glob("step-*"), default=None)
     if newest is None:
         return 0.0
     load_state(newest, state)
-    return float(json.loads((newest / NOTE).read_text())["seconds"])
+    return float(json.loads((newest / CLOCK).read_text())["seconds"])
+
+
+def slug(label: str) -> str:
+    """A label as the name of a run: letters and digits, with '-' in place of everything between them."""
+    return "-".join("".join(c if c.isalnum() else " " for c in label).split())

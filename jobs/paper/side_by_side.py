@@ -1,4 +1,4 @@
-"""The same work with many things, side by side on the cores of this machine."""
+"""One function for many items, side by side in processes that share the cores of this machine."""
 
 import multiprocessing
 import os
@@ -16,56 +16,60 @@ from typing import TypeVar
 import torch
 from tqdm import tqdm
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
-_place = 0  # of this process
+_slot = 0
+"""The number of this process among those that work side by side."""
 
 
-def places(things: int) -> int:
-    """How many are worked on at a time: as many as there are cores. A GPU takes one after the other."""
-    return 1 if torch.cuda.is_available() else max(min(torch.get_num_threads(), things), 1)
+def num_at_a_time(num_items: int) -> int:
+    """How many items are worked on at a time: one on each core. A GPU takes one after the other."""
+    return 1 if torch.cuda.is_available() else max(min(torch.get_num_threads(), num_items), 1)
 
 
-def side_by_side(work: Callable[[Thing, int], Result], things: Sequence[Thing]) -> list[Result]:
-    """The results in the things' order. Small networks do more in two processes on a core each than in one on both.
+def side_by_side(work: Callable[[Item, int], Result], items: Sequence[Item]) -> list[Result]:
+    """The results in the items' order.
+
+    Two small networks in a process on each core train faster than one after the other on both cores.
 
     Args:
-        work: is given a thing and its place, from 0 on, that it shares with no other at the time. What it raises ends
-            all of it.
-        things: with which to work.
+        work: takes an item and a slot, a number from 0 on that no other item has at the same time. Its first error
+            ends the work on all items and is raised here.
+        items: what to call it for.
     """
-    together = places(len(things))
-    if together == 1:
-        return [work(thing, 0) for thing in things]
+    num_processes = num_at_a_time(len(items))
+    if num_processes == 1:
+        return [work(item, 0) for item in items]
     context = multiprocessing.get_context("spawn")
-    free = context.SimpleQueue()
-    for place in range(together):
-        free.put(place)
-    given = (free, context.RLock(), torch.get_num_threads() // together)
-    pool = ProcessPoolExecutor(together, context, _begin, given)
+    slots = context.SimpleQueue()
+    for slot in range(num_processes):
+        slots.put(slot)
+    shared = (slots, context.RLock(), torch.get_num_threads() // num_processes)
+    pool = ProcessPoolExecutor(num_processes, context, _start_process, shared)
     try:
-        return list(pool.map(partial(_at_place, work), things))
+        return list(pool.map(partial(_in_slot, work), items))
     except BaseException:
-        for process in multiprocessing.active_children():  # or leaving would wait for them
+        for process in multiprocessing.active_children():  # shutdown would wait for what they are doing
             process.terminate()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(free: "SimpleQueue[int]", lock: RLock, threads: int) -> None:
-    global _place
-    _place = free.get()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the process that began this one says what Ctrl-C means
+def _start_process(slots: "SimpleQueue[int]", lock: RLock, num_threads: int) -> None:
+    global _slot
+    _slot = slots.get()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes: the parent alone reports it
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     tqdm.set_lock(lock)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(num_threads)
 
 
 def _end_with(parent: BaseProcess) -> None:
+    """End this process when the parent is killed, because then nobody waits for its results."""
     wait([parent.sentinel])
-    os._exit(1)  # it was killed: nobody waits for results
+    os._exit(1)
 
 
-def _at_place(work: Callable[[Thing, int], Result], thing: Thing) -> Result:
-    return work(thing, _place)
+def _in_slot(work: Callable[[Item, int], Result], item: Item) -> Result:
+    return work(item, _slot)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from cluster.files_config import ClusterFilesConfig, Target
+from cluster.files.files_config import ClusterFilesConfig, Target
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

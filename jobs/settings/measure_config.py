@@ -1,12 +1,13 @@
 """Settings of what is shown and measured of models and pictures. Imports nothing heavy."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from tyro.conf import Positional
 
 from cluster.connection import ClusterConfig
 from magic.checks import require
+from magic.options import FREE, PICTURES, PLACE, RESULT, WORDS
 from pipelines.pictures.settings import SourceConfig
 
 Scale = Literal["cpu", "gpu"]
@@ -17,23 +18,23 @@ FigureName = Literal["fig2", "fig7", "fig8", "fig9"]
 class SampleConfig:
     """Write sheets of unguided collages: for seeds, for numbers of templates, and between memory sets."""
 
-    model: str
+    model: Annotated[str, RESULT, PLACE]
     """models:/NAME@ALIAS or models:/NAME/VERSION of the registry, or a folder with generator.safetensors."""
-    out: str
+    out: Annotated[str, FREE, PLACE]
     """URL of the folder that gets collages.png, sets.png and between.png."""
-    style: tuple[str, ...] = ()
+    style: Annotated[tuple[str, ...], RESULT, PICTURES] = ()
     """URLs of pictures, folders or globs to make collages of. Left out: those the model was trained on."""
-    templates: tuple[int, ...] = (2, 3, 4, 8)
+    templates: Annotated[tuple[int, ...], RESULT] = (2, 3, 4, 8)
     """Numbers of templates K to show."""
-    seeds: int = 6
+    seeds: Annotated[int, RESULT] = 6
     """How many memory sets for each K."""
-    seed: int = 0
+    seed: Annotated[int, RESULT] = 0
     """The first of the seeds."""
-    between: int = 5
+    between: Annotated[int, RESULT] = 5
     """Pictures from one memory set to the next; 0 for none."""
-    size: int | None = None
+    size: Annotated[int | None, RESULT] = None
     """Side of the collages in pixels, a multiple of 2^depth. Left out: as in training."""
-    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    cluster: Annotated[ClusterConfig, FREE, WORDS] = field(default_factory=ClusterConfig)
     """Where the registry is."""
 
     def __post_init__(self) -> None:
@@ -42,21 +43,26 @@ class SampleConfig:
         require(self.seeds >= 1, "seeds >= 1", self.seeds, "6 is usual")
         require(self.between >= 0, "between >= 0", self.between, "0 for none")
 
+    @property
+    def all_seeds(self) -> range:
+        """The seeds that are shown."""
+        return range(self.seed, self.seed + self.seeds)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoreConfig:
     """Measure any pictures: how close to their styles, how true to their content, how they are cut."""
 
-    pictures: Positional[tuple[str, ...]]
+    pictures: Positional[Annotated[tuple[str, ...], RESULT, PLACE]]
     """URLs of the pictures to be measured: files, folders or globs, or the folders of posters."""
-    style: SourceConfig = field(default_factory=SourceConfig)
+    style: Annotated[SourceConfig, RESULT] = field(default_factory=SourceConfig)
     """The styles they should be close to, at the scale they were used at. Left out for posters: their own."""
-    content: str | None = None
+    content: Annotated[str | None, RESULT, PICTURES] = None
     """URL of the picture they should resemble; it is brought to each one's size. Left out for posters: their own."""
-    tile: int | None = None
+    tile: Annotated[int | None, RESULT] = None
     """Also look for seams at the borders of tiles of this size in pixels, counted from the upper left corner. Left
     out for posters: their own tiles."""
-    json: str | None = None
+    json: Annotated[str | None, FREE, PLACE] = None
     """URL of a file that gets the measures, too."""
 
     def __post_init__(self) -> None:
@@ -77,8 +83,9 @@ class ReproduceConfig:
     """Local folder for checkpoints; the same command goes on from there."""
     results: str | None = None
     """Local folder that gets the sheet and the table. Left out: beside the checkpoints."""
-    data: str = "../shared/data"
-    """fig9 alone: local folder with milano/, archimboldo.jpg and published/ (the FAMOS repository's samples)."""
+    data: str | None = None
+    """fig9 alone, which needs it: local folder with milano/, archimboldo.jpg and published/ (the FAMOS repository's
+    samples)."""
     faces: str | None = None
     """fig2 alone: folder of aligned pictures, CelebA's for one. Left out: drawn faces."""
     minutes: float | None = None
@@ -95,5 +102,3 @@ class ReproduceConfig:
         require(self.minutes is None or self.minutes > 0, "minutes > 0", self.minutes, "leave it out")
         for name, value in (("trainings", self.trainings), ("templates", self.templates)):
             require(value is None or value >= 1, f"{name} >= 1", value, "leave it out")
-            accepted = value is None or self.figure != "fig2"
-            require(accepted, f"no {name} for fig2", value, "it has one training, and several K")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE
 from jobs.settings.training_config import TrainConfig
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
 from pipelines.pictures.settings import CropConfig, SourceConfig
@@ -71,8 +72,8 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
         TrainConfig(
             name="magic-demo",
             steps=700,
-            content=SourceConfig(urls=("demo/content/astronaut.jpg",), scale=3.0),
-            style=SourceConfig(urls=("demo/style",)),
+            content=SourceConfig(urls=(str(DEMO_CONTENT),), scale=3.0),
+            style=SourceConfig(urls=(str(DEMO_STYLE),)),
             crops=CropConfig(patch_px=128, num_templates=10, batch_size=1),
             generator=GeneratorConfig(
                 channels=8, depth=3, heads=1, refine="blend", refiner_channels=16, refiner_sees_content=True

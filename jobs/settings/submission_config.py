@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional, Suppress
 
-SUBMITTABLE = ("train", "poster", "export", "verify", "sample", "score")
-"""Commands that can run on a cluster."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmitConfig:

@@ -1,63 +1,64 @@
-"""Settings of a training, and what all settings have in common. Imports nothing heavy."""
+"""The settings of `magic train`. Imports nothing heavy."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from cluster.connection import ClusterConfig
 from magic.checks import require
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+from magic.options import FREE, PLACE, RESULT, WORDS
 from pipelines.pictures.settings import CropConfig, SourceConfig
 
-Tone = Literal["match", "keep"]
+ToneChoice = Literal["match", "keep"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     """Train a generator and register it. Running the same command again goes on where it stopped."""
 
-    name: str
+    name: Annotated[str, RESULT, WORDS]
     """Name of the run's folder and of the registered model."""
-    steps: int
+    steps: Annotated[int, FREE]
     """Training steps in all. A finished run with more steps goes on."""
-    content: SourceConfig = field(default_factory=SourceConfig)
+    content: Annotated[SourceConfig, RESULT] = field(default_factory=SourceConfig)
     """Pictures to be painted."""
-    style: SourceConfig = field(default_factory=SourceConfig)
+    style: Annotated[SourceConfig, RESULT] = field(default_factory=SourceConfig)
     """Pictures to paint with."""
-    tone: Tone = "match"
+    tone: Annotated[ToneChoice, RESULT] = "match"
     """match: content is brought into the style's mean and spread of coarse luminance, so that a dark style can paint
     a bright picture. keep: content stays as it is (the paper says nothing of either)."""
-    crops: CropConfig = field(default_factory=CropConfig)
+    crops: Annotated[CropConfig, RESULT] = field(default_factory=CropConfig)
     """What a batch is made of."""
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    generator: Annotated[GeneratorConfig, RESULT] = field(default_factory=GeneratorConfig)
     """The model."""
-    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    discriminator: Annotated[DiscriminatorConfig, RESULT] = field(default_factory=DiscriminatorConfig)
     """Its opponent in training."""
-    losses: LossConfig = field(default_factory=LossConfig)
+    losses: Annotated[LossConfig, RESULT] = field(default_factory=LossConfig)
     """Weights of the loss terms."""
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    optimizer: Annotated[OptimizerConfig, RESULT] = field(default_factory=OptimizerConfig)
     """Adam, and the precision."""
-    workers: int = 1
+    workers: Annotated[int, FREE] = 1
     """Training processes, each with a GPU where the cluster has any."""
-    min_workers: int | None = None
+    min_workers: Annotated[int | None, FREE] = None
     """Go on with as few as that while machines are missing, and with all when they are back. Left out: wait for
     all."""
-    gpu_share: float = 1.0
+    gpu_share: Annotated[float, FREE] = 1.0
     """Share of a GPU for each worker: 0.5 lets two small trainings share one."""
-    max_failures: int = 3
+    max_failures: Annotated[int, FREE] = 3
     """How often lost workers are replaced before the job gives up."""
-    checkpoint_every: int = 500
+    checkpoint_every: Annotated[int, FREE] = 500
     """Steps from one checkpoint to the next."""
-    log_every: int = 20
+    log_every: Annotated[int, FREE] = 20
     """Steps from one entry of the loss curves to the next."""
-    sheet_every: int = 500
+    sheet_every: Annotated[int, FREE] = 500
     """Steps from one sample sheet to the next."""
-    out: str = "runs"
+    out: Annotated[str, FREE, PLACE] = "runs"
     """Folder (any URL Ray Train can write to) that gets a folder per run."""
-    alias: str = "current"
+    alias: Annotated[str, FREE, WORDS] = "current"
     """Alias that the registered version takes over."""
-    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    cluster: Annotated[ClusterConfig, FREE, WORDS] = field(default_factory=ClusterConfig)
     """Where it runs."""
-    dry_run: bool = False
+    dry_run: Annotated[bool, FREE] = False
     """Print the plan and stop."""
 
     @property
@@ -96,37 +97,30 @@ class TrainConfig:
 
     def _check_memory(self) -> None:
         """Refuse memory sets that the system could do nothing with."""
-        system, crops, size = self.generator.system, self.crops, self.generator.memory_size
+        generator, crops = self.generator, self.crops
+        traits, size, k = generator.traits, generator.memory_size, crops.num_templates
         require(
             size is None or crops.min_templates is None,
-            "a constant K for famos",
+            f"a constant K for {generator.system}",
             crops.min_templates,
             "leave crops.min_templates out",
         )
-        k = crops.num_templates
         require(size is None or size == k, f"a memory_size of num_templates = {k}", size, "make them equal")
         require(
-            system != "famos" or crops.memory == "fixed",
-            "a fixed memory for famos, which tells templates apart by their order",
+            not traits.has_fixed_memory or crops.memory == "fixed",
+            f"a fixed memory for {generator.system}, which tells templates apart by their order",
             crops.memory,
             "set crops.memory to fixed",
         )
         require(
-            crops.memory == "random" or self.generator.guided,
+            crops.memory == "random" or generator.guided,
             "random memory sets for an unguided model",
             crops.memory,
             "a fixed memory lies where the content lies",
         )
         require(
-            crops.memory == "random" or system != "mosaic",
-            "no fixed memory for the mosaic, which has none",
+            crops.memory == "random" or traits.copies_templates,
+            f"no fixed memory for the {generator.system}, which has none",
             crops.memory,
             "leave crops.memory out",
         )
-
-
-def positive(config: object, *names: str) -> None:
-    """Refuse settings that are given, but not above zero."""
-    for name in names:
-        value = getattr(config, name)
-        require(value is None or value > 0, f"{name.replace('_', '-')} > 0", value, "leave it out")

@@ -2,22 +2,23 @@
 
 import os
 import shlex
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from cluster.code_version import VARIABLE, code_version
+from cluster.code_version import CODE_VERSION_VARIABLE, code_version
+from cluster.job_server import JobServer, SubmittedJob
+from cluster.program import Program
 from cluster.redaction import redacted
-from cluster.submission import JobServer, Submitted
 from jobs import cli
-from jobs.settings.submission_config import SUBMITTABLE, SubmitConfig
+from jobs.commands import submittable
+from jobs.settings.submission_config import SubmitConfig
 from magic.checks import require
+from magic.options import PICTURES, PLACE, Setting, settings_of
 from pipelines.pictures.upload import upload_pictures
-from pipelines.store.storage import is_local
+from pipelines.storage.door import is_local
 
-INPUTS = ("content.urls", "style.urls", "content", "style")
-"""Settings that name pictures: those of this machine are uploaded."""
-PLACES = ("out", "poster", "to", "keep_from", "statistics", "model", "json", "pictures")
-"""Settings that name what the cluster reads or writes: they have to be where it is."""
+PROGRAM = Program(name="magic", launcher="python -m jobs.cli", packages=("magic", "pipelines", "cluster", "jobs"))
+"""This project's command line as the job server of a cluster runs it."""
 
 
 def submit(config: SubmitConfig) -> str:
@@ -30,25 +31,16 @@ def submit(config: SubmitConfig) -> str:
         ValueError: if the command is wrong, names places that the cluster cannot reach, or there is no job server.
         RuntimeError: if the job fails.
     """
-    kind = config.command[0] if config.command else "nothing"
-    known = ", ".join(SUBMITTABLE)
-    require(kind in SUBMITTABLE, f"a command to submit ({known})", kind, "magic submit train demo --out s3://...")
-    open_arg = next((arg for arg in config.command if redacted(arg) != arg), None)
-    require(
-        open_arg is None,
-        "a command without credentials: whoever lists jobs sees it",
-        redacted(open_arg or ""),
-        "the cluster's machines have their own",
-    )
-    settings = dict(_settings(cli.parse(config.command)))
+    _check_command(config.command)
+    settings = list(settings_of(cli.parse(config.command)))
     check_places(settings)
-    server = JobServer(config.address)
+    server = JobServer(config.address, PROGRAM)
     args = [*config.command, *uploaded(settings)]
     debug = {name: os.environ[name] for name in ("MAGIC_DEBUG",) if name in os.environ}
     name = server.submit(
         args,
         place=place_of(settings) or shlex.join(args),
-        environment={VARIABLE: code_version(), **debug},
+        environment={CODE_VERSION_VARIABLE: code_version(), **debug},
         driver_resource=config.driver_resource,
     )
     print(f"job {name}\n  magic jobs status|logs|stop {name}")
@@ -57,10 +49,29 @@ def submit(config: SubmitConfig) -> str:
     return name
 
 
-def place_of(settings: dict[str, Any]) -> str | None:
-    """The folder that a command writes to, if there is one."""
-    out = settings.get("out")
-    return f"{str(out).rstrip('/')}/{settings.get('name', '')}".rstrip("/") if out else None
+def _check_command(command: Sequence[str]) -> None:
+    """Refuse what cannot be submitted, and credentials: whoever lists jobs would see them.
+
+    Raises:
+        ValueError: if it is refused.
+    """
+    name, names = command[0] if command else "nothing", submittable()
+    example = "magic submit train demo --out s3://..."
+    require(name in names, f"a command to submit ({', '.join(names)})", name, example)
+    secret = next((arg for arg in command if redacted(arg) != arg), None)
+    require(
+        secret is None,
+        "a command without credentials: whoever lists jobs sees it",
+        redacted(secret or ""),
+        "the cluster's machines have their own",
+    )
+
+
+def place_of(settings: Sequence[Setting]) -> str | None:
+    """The folder that a command works in, if there is one: jobs with the same one are the same job."""
+    values = {setting.name: setting.value for setting in settings}
+    out = values.get("out")
+    return f"{str(out).rstrip('/')}/{values.get('name', '')}".rstrip("/") if out else None
 
 
 def attend(server: JobServer, name: str) -> None:
@@ -77,7 +88,7 @@ def attend(server: JobServer, name: str) -> None:
     report(job)
 
 
-def report(job: Submitted) -> None:
+def report(job: SubmittedJob) -> None:
     """Say how a job ended.
 
     Raises:
@@ -91,54 +102,41 @@ def report(job: Submitted) -> None:
     print(f"job {job.name} succeeded")
 
 
-def check_places(settings: dict[str, Any]) -> None:
+def check_places(settings: Sequence[Setting]) -> None:
     """Refuse paths that mean one thing here and another on the cluster.
 
     Raises:
         ValueError: if there are any.
     """
-    for name in PLACES:
-        for place in _each(settings.get(name)):
+    for setting in settings:
+        for place in _texts(setting.value) if setting.names is PLACE else ():
             require(
                 place.startswith(("/", "models:/")) or not is_local(place),
-                f"--{name.replace('_', '-')} on storage that the cluster reaches",
+                f"{setting.option} on storage that the cluster reaches",
                 place,
                 "give s3://..., or the full path of a disk that all its machines share",
             )
 
 
-def uploaded(settings: dict[str, Any]) -> list[str]:
-    """Options that name copies on storage of the pictures that are only here.
+def uploaded(settings: Sequence[Setting]) -> list[str]:
+    """Options that name copies on storage, for pictures that are only on this machine.
 
     Raises:
         ValueError: if there are such pictures, but no storage to copy them to.
     """
-    out, options = settings.get("out"), []
-    for name in INPUTS:
-        urls = _each(settings.get(name))
-        here = [url for url in urls if is_local(url) and not (url.startswith("/") and _is_shared(out))]
+    out = next((setting.value for setting in settings if setting.name == "out"), None)
+    is_shared = out is None or is_local(out)  # the output goes to a disk that all machines share
+    options: list[str] = []
+    for setting in settings:
+        urls = _texts(setting.value) if setting.names is PICTURES else ()
+        here = [url for url in urls if is_local(url) and not (url.startswith("/") and is_shared)]
         if here:
-            there = "pictures on storage" if out is None else "--out on storage, for pictures of this machine"
-            require(not _is_shared(out), there, out or here[0], f"copy {here[0]} to where the cluster reaches it")
-            copies = upload_pictures(urls, f"{str(out).rstrip('/')}-inputs")
-            options += [f"--{name.replace('_', '-')}", *copies]
+            expected = "pictures on storage" if out is None else "--out on storage, for pictures of this machine"
+            require(not is_shared, expected, out or here[0], f"copy {here[0]} to where the cluster reaches it")
+            options += [setting.option, *upload_pictures(urls, f"{str(out).rstrip('/')}-inputs")]
     return options
 
 
-def _is_shared(out: str | None) -> bool:
-    """Whether the output goes to a disk that all machines share."""
-    return out is None or is_local(out)
-
-
-def _settings(config: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """All settings of a command, by their dotted names."""
-    found = []
-    for part in fields(config):
-        value = getattr(config, part.name)
-        name = f"{prefix}{part.name}"
-        found += _settings(value, f"{name}.") if is_dataclass(value) else [(name, value)]
-    return found
-
-
-def _each(value: Any) -> tuple[str, ...]:
+def _texts(value: Any) -> tuple[str, ...]:
+    """A setting's texts: it may have one, several or none."""
     return () if value is None else (value,) if isinstance(value, str) else tuple(map(str, value))

@@ -1,18 +1,20 @@
-"""`magic jobs`: what has become of submitted commands."""
+"""`magic jobs`: lists, shows, follows and stops the jobs on a cluster."""
 
 import time
 from datetime import datetime
 
-from cluster.submission import JobServer, Submitted
+from cluster.job_server import JobServer, SubmittedJob
 from jobs.settings.submission_config import JobsListConfig, JobsLogsConfig, JobsStatusConfig, JobsStopConfig
-from jobs.submission.submit import attend
+from jobs.submission.submit import PROGRAM, attend
 
-ENDING_S, LOOK_S = 60.0, 0.5
+STOP_TIMEOUT_S = 60.0
+"""How long `magic jobs stop` waits for the job's end."""
+POLL_INTERVAL_S = 0.5
 
 
-def show_jobs(config: JobsListConfig) -> list[Submitted]:
-    """Print a line for each job; returns them."""
-    jobs = JobServer(config.address).list()
+def show_jobs(config: JobsListConfig) -> list[SubmittedJob]:
+    """Print a line for each job; returns the jobs, the newest first."""
+    jobs = JobServer(config.address, PROGRAM).list()
     for job in jobs:
         print(_line(job))
     if not jobs:
@@ -20,38 +22,48 @@ def show_jobs(config: JobsListConfig) -> list[Submitted]:
     return jobs
 
 
-def show_status(config: JobsStatusConfig) -> Submitted:
-    """Print what is known of a job; returns it."""
-    job = JobServer(config.address).get(config.name)
+def show_status(config: JobsStatusConfig) -> SubmittedJob:
+    """Print a job's state, command and message; returns the job.
+
+    Raises:
+        ValueError: if there is no job of that name.
+    """
+    job = JobServer(config.address, PROGRAM).get(config.name)
     print(f"{_line(job)}\n  {job.command}\n  {job.message}")
     return job
 
 
 def show_log(config: JobsLogsConfig) -> None:
-    """Print a job's log; with follow until it has ended.
+    """Print what a job has printed so far; with follow, go on until it has ended.
 
     Raises:
+        ValueError: if there is no job of that name.
         RuntimeError: if a job that is followed fails.
     """
-    server = JobServer(config.address)
+    server = JobServer(config.address, PROGRAM)
     if config.follow:
         attend(server, config.name)
     else:
         print(server.log(config.name), end="")
 
 
-def stop_job(config: JobsStopConfig) -> Submitted:
-    """End a job and wait until it has; returns it."""
-    server = JobServer(config.address)
+def stop_job(config: JobsStopConfig) -> SubmittedJob:
+    """End a job, wait up to STOP_TIMEOUT_S for its end, and print its state; returns the job.
+
+    Raises:
+        ValueError: if there is no job of that name.
+    """
+    server = JobServer(config.address, PROGRAM)
     server.stop(config.name)
-    until = time.monotonic() + ENDING_S
-    while (job := server.get(config.name)).is_live and time.monotonic() < until:
-        time.sleep(LOOK_S)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while (job := server.get(config.name)).is_live and time.monotonic() < deadline:
+        time.sleep(POLL_INTERVAL_S)
     print(_line(job))
     return job
 
 
-def _line(job: Submitted) -> str:
-    began = "" if job.started_s is None else datetime.fromtimestamp(job.started_s).strftime("%Y-%m-%d %H:%M:%S")
-    took = "" if job.seconds is None else f"{job.seconds:,.0f} s"
-    return f"{job.name:<32} {job.status:<10} {began:<20} {took:>9}"
+def _line(job: SubmittedJob) -> str:
+    """A row of the table of jobs: name, status, local time of the start, duration."""
+    start = "" if job.started_s is None else datetime.fromtimestamp(job.started_s).strftime("%Y-%m-%d %H:%M:%S")
+    duration = "" if job.seconds is None else f"{job.seconds:,.0f} s"
+    return f"{job.name:<32} {job.status:<10} {start:<20} {duration:>9}"

@@ -9,12 +9,14 @@ import ray
 from ray.exceptions import RayError
 from tqdm import tqdm
 
-PATIENCE_S = 10.0
+MAX_WAIT_S = 10.0
+"""For the board's answer; a bar that stands still does no harm."""
+REFRESH_S = 1.0
 
 
 @ray.remote(num_cpus=0)
 class Board:
-    """Holds the newest position and note."""
+    """Holds how far the work is, and a note."""
 
     def __init__(self) -> None:
         self.latest: tuple[int, str] = (0, "")
@@ -28,19 +30,19 @@ class Board:
 
 @contextmanager
 def watched(title: str, total: int, start: int, unit: str) -> Iterator[Any]:
-    """A board to write to from anywhere, shown as a bar until the block ends."""
+    """A board that any process can write to. It is shown as a progress bar until the block ends."""
     board: Any = Board.remote()  # type: ignore[attr-defined]
     done = threading.Event()
     with tqdm(desc=title, total=total, initial=start, unit=unit) as bar:
 
         def show() -> None:
-            with suppress(RayError):  # a lost bar is no reason to lose the work
-                position, note = ray.get(board.get.remote(), timeout=PATIENCE_S)
+            with suppress(RayError):  # the work goes on without its bar
+                position, note = ray.get(board.get.remote(), timeout=MAX_WAIT_S)
                 bar.set_postfix_str(note, refresh=False)
                 bar.update(max(position - bar.n, 0))
 
         def follow() -> None:
-            while not done.wait(1.0):
+            while not done.wait(REFRESH_S):
                 show()
 
         thread = threading.Thread(target=follow, daemon=True)

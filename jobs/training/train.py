@@ -1,38 +1,36 @@
 """`magic train`: pictures on storage -> Ray Data -> Ray Train -> a version in the model registry."""
 
-import json
-import logging
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
-from fsspec.core import url_to_fs
 from mlflow import MlflowClient
-from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.data import Dataset
 from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
 from cluster.code_version import code_version
-from cluster.ray_session import count_gpus, ray_session, require_cpus, require_places
-from cluster.redaction import redact, redacted
-from cluster.tracking import runs as tracking
+from cluster.ray_session import count_gpus, ray_session, require_cpus, require_room
+from cluster.redaction import redacted
+from cluster.tracking import runs
 from cluster.tracking.registry import ModelVersion
 from jobs.models.lookup import read_model
 from jobs.models.model_folder import Registrable, metrics_of_run, newest_sheet, register_model
+from jobs.models.recipe import RECIPE, Recipe, TrainingIdentity
 from jobs.settings.training_config import TrainConfig
 from jobs.training.progress import watched
-from jobs.training.training_loop import Job, training_loop
+from jobs.training.training_loop import TrainingTask, training_loop
 from pipelines.pictures.sources import Source, survey
-from pipelines.pictures.stream import DealInTurn, batch_dataset, keep_order
-from pipelines.store.storage import absolute, claim, is_local, join, read_json, write_json
+from pipelines.pictures.stream import RoundRobin, batch_dataset, keep_order
+from pipelines.storage.claims import claim
+from pipelines.storage.door import absolute, for_ray_train, join
+from pipelines.storage.records import Record
 
-log = logging.getLogger(__name__)
+RUN_FILE = "mlflow.json"
+"""File of a run's folder."""
 
-# what may change between two runs of one job
-FREE = {"steps", "workers", "max_failures", "checkpoint_every", "log_every", "sheet_every"}
-FREE |= {"min_workers", "gpu_share", "out", "alias", "cluster", "dry_run"}
-KEPT_CHECKPOINTS = 3
+NUM_CHECKPOINTS = 3
+"""That are kept."""
 ELASTIC_CPUS, ELASTIC_TASK_CPUS = 1.01, 0.5
 """CPUs of a training worker, and of a task that makes its batches, where workers come and go with machines."""
 
@@ -52,16 +50,15 @@ def train(config: TrainConfig) -> ModelVersion | None:
             return None
         require_cpus(config.fewest + 1, f"{config.fewest} training workers and the readers")
         use_gpu = choose_gpu(config)
-        require_places(config.fewest, resources_of(config, use_gpu=use_gpu), "training workers")
-        recipe = describe(config, content, style)
-        identities = {"content": content and content.identity(), "style": style.identity()}
-        claim(folder, {**recipe, **identities}, "the run's folder (--out, --name)")
-        client = tracking.open_store(config.cluster)
+        require_room(config.fewest, resources_of(config, use_gpu=use_gpu), "training workers")
+        claim(folder, TrainingIdentity.of(config, content, style), "the run's folder (--out, --name)")
+        recipe = Recipe.of(config, content, style)
+        client = runs.open_store(config.cluster)
         run_id = attach(client, config, folder, recipe)
-        with tracking.running(client, run_id):
+        with runs.running(client, run_id):
             if progress(folder).step < config.steps:
-                job = Job(config, content, style, tracking.tracking_uri(config.cluster), run_id, recipe)
-                fit(job, folder, use_gpu=use_gpu)
+                uri = runs.tracking_uri(config.cluster)
+                fit(TrainingTask(config, content, style, uri, run_id, recipe), folder, use_gpu=use_gpu)
             return publish(client, config, folder, run_id)
 
 
@@ -86,38 +83,37 @@ def plan(config: TrainConfig, content: Source | None, style: Source, folder: str
         f"  style    {len(style)} pictures, {len(style.skipped)} skipped",
         f"  batch    {config.workers} x {crops.batch_size} patches of {crops.patch_px} px, K = {k}",
         f"  model    {config.generator.system}, {config.generator.channels} channels, depth {config.generator.depth}",
-        f"  MLflow   {redacted(tracking.tracking_uri(config.cluster))}",
+        f"  MLflow   {redacted(runs.tracking_uri(config.cluster))}",
     ]
     return "\n".join(lines)
 
 
-def describe(config: TrainConfig, content: Source | None, style: Source) -> dict[str, Any]:
-    """The recipe as it is kept beside the model: settings that shape it, and what the pictures were."""
-    settings = {key: value for key, value in asdict(config).items() if key not in FREE}
-    settings = json.loads(json.dumps(settings))
-    del settings["crops"]["data_workers"]  # changes no crop
-    return {**settings, "content": content and content.summary(), "style": style.summary()}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunNote(Record):
+    """Which MLflow run a training belongs to, kept in its folder."""
+
+    KIND: ClassVar[str] = "run"
+    FORMAT: ClassVar[int] = 1
+    NOUN: ClassVar[str] = "the MLflow run of a training"
+
+    run_id: str
 
 
-def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: dict[str, Any]) -> str:
-    """The id of this job's MLflow run: the one it began, or a new one."""
-    note = join(folder, "mlflow.json")
-    known = read_json(note)
-    if known is not None:
-        return tracking.known_run(client, str(known["run_id"]))
-    recipe = redact(recipe)  # the store is for others to read
-    shown = {k: v for k, v in recipe.items() if k not in ("content", "style")}
-    for name, source in sources_of(recipe).items():
-        shown[name] = {k: source[k] for k in ("urls", "scale", "square_px", "shares", "digest", "num_pictures")}
-    run_id = tracking.start_run(client, config.cluster, config.name, shown)
-    client.log_dict(run_id, recipe, "recipe.json")
-    write_json(note, {"run_id": run_id})
+def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: Recipe) -> str:
+    """The id of this job's MLflow run: the one that it began, or a new one.
+
+    Raises:
+        ValueError: if the store does not have the run that it began.
+    """
+    place = join(folder, RUN_FILE)
+    note = RunNote.read(place)
+    if note is not None:
+        return runs.existing_run(client, note.run_id)
+    public = recipe.redacted()  # the store is for others to read
+    run_id = runs.start_run(client, config.cluster, config.name, public.params())
+    client.log_dict(run_id, public.to_json(), RECIPE)
+    RunNote(run_id=run_id).write(place)
     return run_id
-
-
-def sources_of(recipe: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The sources that a recipe has, by name."""
-    return {name: recipe[name] for name in ("content", "style") if recipe[name]}
 
 
 class Progress(NamedTuple):
@@ -130,21 +126,13 @@ class Progress(NamedTuple):
 
 def progress(folder: str) -> Progress:
     """How far the training in a run's folder is."""
-    path, filesystem = storage(folder)
+    path, filesystem = for_ray_train(folder)
     try:
         result = Result.from_path(path, storage_filesystem=filesystem)
     except RuntimeError:  # no run yet
         return Progress()
     metrics = result.metrics or {}
     return Progress(int(metrics.get("step", 0)), int(metrics.get("batches", 0)))
-
-
-def storage(url: str) -> tuple[str, PyFileSystem | None]:
-    """A place as Ray Train wants it: on object storage through the library that waits for one that is away."""
-    if is_local(url):
-        return absolute(url), None
-    fs, path = url_to_fs(url, use_listings_cache=False)
-    return path, PyFileSystem(FSSpecHandler(fs))
 
 
 def choose_gpu(config: TrainConfig) -> bool:
@@ -159,14 +147,14 @@ def choose_gpu(config: TrainConfig) -> bool:
     return gpus > 0
 
 
-def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
+def fit(task: TrainingTask, folder: str, *, use_gpu: bool) -> None:
     """Run Ray Train from the newest checkpoint to the last step."""
-    config = job.config
-    path, filesystem = storage(absolute(config.out))
+    config = task.config
+    path, filesystem = for_ray_train(absolute(config.out))
     with watched(f"training {config.name}", config.steps, progress(folder).step, "step") as board:
         trainer = TorchTrainer(
             training_loop,
-            train_loop_config={"job": job, "board": board},
+            train_loop_config={"task": task, "board": board},
             scaling_config=ScalingConfig(
                 num_workers=config.workers if config.fewest == config.workers else (config.fewest, config.workers),
                 use_gpu=use_gpu,
@@ -177,10 +165,10 @@ def fit(job: Job, folder: str, *, use_gpu: bool) -> None:
                 storage_path=path,
                 storage_filesystem=filesystem,
                 failure_config=FailureConfig(max_failures=config.max_failures),
-                checkpoint_config=CheckpointConfig(num_to_keep=KEPT_CHECKPOINTS),
+                checkpoint_config=CheckpointConfig(num_to_keep=NUM_CHECKPOINTS),
             ),
-            dataset_config=DealInTurn(),
-            datasets={"train": _stream(config, job.content, job.style, folder)},
+            dataset_config=RoundRobin(),
+            datasets={"train": _stream(config, task.content, task.style, folder)},
         )
         try:
             trainer.fit()
@@ -218,18 +206,21 @@ def _stream(config: TrainConfig, content: Source | None, style: Source, folder: 
 
 def publish(client: MlflowClient, config: TrainConfig, folder: str, run_id: str) -> ModelVersion:
     """Register the newest checkpoint's generator, once."""
-    path, filesystem = storage(folder)
+    path, filesystem = for_ray_train(folder)
     checkpoint = Result.from_path(path, storage_filesystem=filesystem).checkpoint
     with checkpoint.as_directory() as saved:
-        what = Registrable(
+        saved_model = read_model(str(saved), folder)
+        assert saved_model.recipe is not None, "a checkpoint without a recipe"
+        model = Registrable(
             name=config.name,
-            model=read_model(str(saved), folder),
+            packed=saved_model.packed,
+            recipe=saved_model.recipe,
             run_id=run_id,
             steps=str(progress(folder).step),
             metrics=metrics_of_run(client, run_id),
             code_version=code_version(),
             sheet=newest_sheet(client, run_id),
         )
-    version = register_model(client, what, config.alias)
+    version = register_model(client, model, config.alias)
     print(f"registered {version.uri} as models:/{config.name}@{config.alias}")
     return version

@@ -1,4 +1,4 @@
-"""How true a picture is to its content, seen from afar, and how far its mean colour is from another's."""
+"""How true a picture is to its content when it is seen from afar, and how far its mean colour is from another's."""
 
 from typing import NamedTuple
 
@@ -17,20 +17,25 @@ SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 class Fidelity(NamedTuple):
-    """How much a picture resembles its content, seen from so far that a cell is a point."""
+    """How much a picture resembles its content, seen from so far that each cell looks like a point."""
 
     correlation: float
-    """Pearson's correlation of the cells' luminance, -1 to 1; blind to brightness and contrast of the whole."""
+    """Pearson's correlation of the cells' luminance, -1 to 1. Brightness and contrast of the whole do not count."""
     ssim: float
-    """Structural similarity of the cells' luminance (Wang et al. 2004), -1 to 1; sees brightness and contrast."""
+    """Structural similarity of the cells' luminance (Wang et al. 2004), -1 to 1. Brightness and contrast count."""
 
 
 def content_fidelity(picture: UInt8[ndarray, "H W 3"], content: UInt8[ndarray, "_ _ 3"], cell_px: int) -> Fidelity:
-    """Correlation and SSIM of luminance averaged over squares of cell_px pixels.
+    """Correlation and SSIM of the luminance of cells: squares of cell_px pixels.
 
-    Incomplete squares at the right and bottom are left out. SSIM's window is mirrored at the borders, so that
-    pictures of less than 11 cells have a value too. If either picture's cells are all equal there is no
-    correlation to speak of, and it is 0.0 by definition.
+    Incomplete cells at the right and lower edges are left out. At the borders SSIM's window sees the mirrored picture,
+    so that pictures of less than 11 cells have a value, too. If all cells of a picture are equal, the correlation is
+    not defined, and 0.0 is returned.
+
+    Args:
+        picture: the collage.
+        content: what it should resemble, in the same size.
+        cell_px: side of a cell, in pixels.
 
     Raises:
         ValueError: if the sizes differ, or the pictures are smaller than one cell.
@@ -47,12 +52,12 @@ def content_fidelity(picture: UInt8[ndarray, "H W 3"], content: UInt8[ndarray, "
         cell_px,
         "choose cells that fit into the picture",
     )
-    ours, theirs = (_cell_means(luminance_levels(x), cell_px) for x in (picture, content))
-    return Fidelity(_correlation(ours, theirs), _ssim(ours, theirs))
+    cells, expected = (_cell_means(luminance_levels(x), cell_px) for x in (picture, content))
+    return Fidelity(_correlation(cells, expected), _ssim(cells, expected))
 
 
 def _cell_means(plane: Float64[ndarray, "H W"], cell_px: int) -> Float64[ndarray, "h w"]:
-    """Means over complete squares."""
+    """Means over the complete cells."""
     rows, columns = (side // cell_px for side in plane.shape)
     cells = plane[: rows * cell_px, : columns * cell_px].reshape(rows, cell_px, columns, cell_px)
     means: Float64[ndarray, "h w"] = cells.mean((1, 3))
@@ -60,7 +65,7 @@ def _cell_means(plane: Float64[ndarray, "H W"], cell_px: int) -> Float64[ndarray
 
 
 def _correlation(one: Float64[ndarray, "H W"], other: Float64[ndarray, "H W"]) -> float:
-    """Pearson's correlation; 0.0 where a plane is constant up to the rounding of its mean."""
+    """Pearson's correlation; 0.0 if a plane is constant up to rounding errors."""
     if min(one.std(), other.std()) < 1e-6:
         return 0.0
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
@@ -82,5 +87,5 @@ def _ssim(one: Float64[ndarray, "H W"], other: Float64[ndarray, "H W"]) -> float
 
 
 def colour_shift(picture: UInt8[ndarray, "H W 3"], other: UInt8[ndarray, "_ _ 3"]) -> float:
-    """Distance of the mean colours of two pictures: the largest channel's, in 8-bit levels, 0 to 255."""
+    """How far the mean colours of two pictures are apart, in the channel that differs most: 8-bit levels, 0 to 255."""
     return float(np.abs(picture.mean((0, 1)) - other.mean((0, 1))).max())

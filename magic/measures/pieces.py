@@ -1,4 +1,4 @@
-"""How a collage is cut: its pieces, and how evenly templates share it."""
+"""How a collage is cut: its pieces, and how evenly the templates share it."""
 
 from dataclasses import dataclass
 
@@ -11,19 +11,19 @@ from scipy.special import entr  # type: ignore[import-untyped]
 
 
 @dataclass(frozen=True, slots=True)
-class Segments:  # no NamedTuple: a tuple's `count` is a method
-    """The pieces a collage is cut into: connected regions (4 neighbours) of one label."""
+class Segments:  # not a NamedTuple, which has a method `count`
+    """The pieces of a collage: connected regions of one label, where each pixel has four neighbours."""
 
     count: int
     """Number of regions, 1 to H W."""
     mean_area_px: float
     """Mean area of a region, in pixels."""
     border_px: int
-    """Length of all cuts: neighbouring pairs of pixels whose labels differ. The picture's edge does not count."""
+    """Length of all cuts: pairs of neighbouring pixels whose labels differ. The picture's edges do not count."""
 
 
 def segments(labels: Integer[ndarray, "H W"]) -> Segments:
-    """Regions of equal label, for example of the argmax of A over K."""
+    """The pieces of a label map, for example of the argmax of A over K."""
     pixels = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
     same_right, same_down = labels[:, 1:] == labels[:, :-1], labels[1:] == labels[:-1]
     starts = np.concatenate([pixels[:, :-1][same_right], pixels[:-1][same_down]])
@@ -34,7 +34,11 @@ def segments(labels: Integer[ndarray, "H W"]) -> Segments:
 
 
 def cuts(labels: Integer[ndarray, "H W"]) -> dict[str, float]:
-    """Measures of a label map (labels from 0 on), under names that MLflow accepts: its pieces and its largest label."""
+    """Measures of a label map, whose labels count from 0: its pieces and the share of its most frequent label.
+
+    Returns:
+        The measures, under names that MLflow accepts.
+    """
     pieces = segments(labels)
     return {
         "largest_share": float(np.bincount(labels.ravel()).max() / labels.size),
@@ -45,7 +49,7 @@ def cuts(labels: Integer[ndarray, "H W"]) -> dict[str, float]:
 
 
 def mean_entropy(weights: Float[ndarray, "K H W"]) -> float:
-    """Mean entropy of A over the pixels, in nats: 0 (hard cuts) to ln K (all templates everywhere)."""
+    """Mean entropy of A over the pixels, in nats: 0 (one template at each pixel) to ln K (all templates everywhere)."""
     return sum(float(entr(plane.astype(np.float32)).mean(dtype=np.float64)) for plane in weights)
 
 

@@ -1,7 +1,4 @@
-"""Measures of a finished collage: how close to its styles, how true to its content, how it is cut.
-
-Pictures are RGB in 8-bit levels, 0 to 255. Nothing here is a loss: see magic.training.losses for what is trained.
-"""
+"""All measures of one collage at once."""
 
 from collections.abc import Sequence
 
@@ -14,7 +11,8 @@ from magic.measures.pieces import cuts, largest_share, mean_entropy
 from magic.measures.style_distance import style_distance
 
 CELLS_PX = (8, 16, 32)
-"""Sides of the squares at which `score` compares content; training compares at 8 (LossConfig.content_cell_px)."""
+"""Sides of the cells in which `score` compares content, in pixels; training compares cells of 8 pixels by default
+(LossConfig.content_cell_px)."""
 
 
 def score(
@@ -27,12 +25,14 @@ def score(
 
     Args:
         picture: the collage.
-        styles: the pictures it was made from.
-        content: what it should resemble, in the picture's size; left out, nothing is said of content.
-        weights: A; left out, nothing is said of cuts. At another resolution than the picture's, its pixels count.
+        styles: the pictures that it was made from.
+        content: what it should resemble, in the picture's size and at least 32 x 32 pixels (the largest of CELLS_PX);
+            None: fidelity is not measured.
+        weights: A; None: cuts are not measured. If it has another resolution than the picture, cuts are measured in
+            pixels of A.
 
     Raises:
-        ValueError: as `style_distances` and `content_fidelity` do; content needs at least 32 px (CELLS_PX).
+        ValueError: for the reasons that `style_distances` and `content_fidelity` give.
     """
     measured = {"style_distance": style_distance(picture, styles)}
     pooled = np.concatenate([style.reshape(1, -1, 3) for style in styles], axis=1)
@@ -44,5 +44,5 @@ def score(
             measured[f"content_ssim_{cell_px}px"] = fidelity.ssim
     if weights is not None:
         measured |= {"entropy": mean_entropy(weights), **cuts(weights.argmax(0))}
-        measured["largest_share"] = largest_share(weights)  # of the weights themselves
+        measured["largest_share"] = largest_share(weights)  # of A itself, not of its labels as in `cuts`
     return measured

@@ -1,4 +1,4 @@
-"""Whether the borders of tiles show."""
+"""Whether the borders of tiles are visible."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -9,15 +9,21 @@ from magic.pixels import luminance_levels
 
 
 def seam_ratio(picture: UInt8[ndarray, "H W 3"], tile_px: int, *, offset_px: int = 0) -> float:
-    """Whether tiles show: mean luminance step across the tiles' borders over the mean step elsewhere.
+    """The mean step of luminance across tile borders, divided by the mean step between all other neighbouring pixels.
 
-    About 1 where there is no seam, exactly 1 if the whole picture is flat; infinite if only the borders have steps.
-    Borders are few, so what happens to lie there matters: photographs of 1700x800 px have 0.7 to 1.4 at 256 px,
-    depending on the offset. Judge a value beside those of other offsets. JPEG's blocks of 8 px alone give 1.1.
+    It is about 1 where there is no seam, exactly 1 if the whole picture is flat, and infinite if there are steps at the
+    borders only. Borders are few, so a value depends on what happens to lie there: photographs of 1700x800 px have 0.7
+    to 1.4 for tiles of 256 px, depending on the offset. Compare a value with those of other offsets. The 8 px blocks
+    of JPEG alone give 1.1.
 
         column   0    offset   offset + tile_px
                  |      |         |
-                 ......#|#.......#|#....     steps across | against all the others, in both directions
+                 ......#|#.......#|#....     steps across | and all other steps, in both directions
+
+    Args:
+        picture: what was painted in tiles.
+        tile_px: side of a tile's core, in pixels.
+        offset_px: column of the first border and row of the first border, in pixels.
 
     Raises:
         ValueError: if tile_px < 2, or no tile border lies inside the picture.

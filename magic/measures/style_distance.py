@@ -1,4 +1,4 @@
-"""How far a picture's texture is from that of its styles (Karras et al. 2018)."""
+"""How far a picture's texture is from that of its style pictures (Karras et al. 2018)."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ from torch import Tensor
 
 from magic.checks import require
 
-LEVELS = 5
-"""Most levels of the Laplacian pyramid; the coarsest of 5 sees 7 * 16 = 112 pixels at once."""
+MAX_LEVELS = 5
+"""Of the Laplacian pyramid. At the coarsest of 5 levels a patch covers 7 * 16 = 112 pixels."""
 PATCH_PX = 7
 """Side of the patches compared at every level (Karras et al. 2018)."""
 NUM_PATCHES = 2**14
-"""Patches per level from the picture, and as many from the styles (Karras et al. 2018)."""
+"""Patches at each level from the picture, and as many from the styles (Karras et al. 2018)."""
 NUM_DIRECTIONS = 512
-"""Random directions per level (Karras et al. 2018)."""
-CHUNK = 64
-"""Directions projected at once: 64 * 2^14 floats are 4 MB."""
-SMALLEST_STD = 1.0
-"""Least deviation to divide by, in 8-bit levels, so that a flat style does not blow up rounding."""
+"""Random directions at each level (Karras et al. 2018)."""
+DIRECTIONS_AT_ONCE = 64
+"""Directions that patches are projected on at once: 64 * 2^14 floats are 4 MB."""
+MIN_STD = 1.0
+"""Smallest standard deviation to divide by, in 8-bit levels, so that rounding errors of a flat style stay small."""
 
 
 def style_distance(
@@ -30,10 +30,19 @@ def style_distance(
 ) -> float:
     """How far a picture's texture is from that of its styles: the mean of `style_distances` over the levels.
 
-    Never 0: sampling alone leaves about 20 between equal distributions, more if the pictures are small. For scale:
-    one of four satellite views of a city has 70 to 115 against the other three. There is no upper limit.
-    Another seed moves a value by about 2 %. With one seed and one size of styles the style patches and directions
-    are the same for every picture, so compare pictures under one seed.
+    It is above 0 and has no upper limit. Sampling alone leaves about 20 between equal distributions, and more if the
+    pictures are small. For scale: one of four satellite views of a city has 70 to 115 against the other three.
+
+    Another seed changes a value by about 2 %. Compare pictures with the same seed: then style patches and directions
+    are the same for all of them, as long as the styles have the same sizes.
+
+    Args:
+        picture: the collage; it need not have the styles' size.
+        styles: the pictures that it was made from, each whole.
+        seed: of the patches and directions.
+
+    Raises:
+        ValueError: if there is no style, or a picture is smaller than one patch.
     """
     return float(np.mean(style_distances(picture, styles, seed=seed)))
 
@@ -41,20 +50,21 @@ def style_distance(
 def style_distances(
     picture: UInt8[ndarray, "H W 3"], styles: Sequence[UInt8[ndarray, "_ _ 3"]], *, seed: int = 0
 ) -> list[float]:
-    """Sliced Wasserstein distance (x 1000) of 7x7 patches at each level of a Laplacian pyramid, finest first.
+    """Sliced Wasserstein distance (x 1000) of 7x7 patches at each level of a Laplacian pyramid, finest level first.
 
-    Karras et al. 2018, "Progressive growing of GANs", section 5, with two differences that one picture needs:
-    channels are normalised by the styles' mean and deviation (a shift of colour or contrast counts), and several
-    styles give patches in proportion to their areas. Needs about 60 bytes of memory per pixel.
+    As in Karras et al. 2018, "Progressive growing of GANs", section 5, with two differences, because a single picture
+    is measured: channels are normalised by the mean and deviation of the styles, so that a shift of colour or contrast
+    counts; and several styles give patches in proportion to their areas. It takes about 60 bytes of memory per pixel.
 
     Args:
         picture: the collage; it need not have the styles' size.
-        styles: the pictures it was made from, each whole.
+        styles: the pictures that it was made from, each whole.
         seed: of the patches and directions. The same arguments give the same result.
 
     Returns:
-        One distance >= 0 per level: 5, or as many as leave each side of picture and styles at least 7 pixels
-        (shortest side 97 for five, 49 for four, ...). Means over different numbers of levels do not compare.
+        One distance >= 0 for each level. There are 5 levels, or as many as leave at least 7 pixels on each side of
+        picture and styles: 5 from a shortest side of 97 pixels, 4 from 49, and so on. Do not compare means over
+        different numbers of levels.
 
     Raises:
         ValueError: if there is no style, or a picture is smaller than one patch.
@@ -62,7 +72,7 @@ def style_distances(
     require(len(styles) > 0, "at least one style picture", len(styles), "give the pictures the collage was made from")
     shortest = min(min(each.shape[:2]) for each in (picture, *styles))
     require(shortest >= PATCH_PX, f"sides of at least {PATCH_PX} px", shortest, "give larger pictures")
-    num_levels = sum(-(-shortest // 2**level) >= PATCH_PX for level in range(LEVELS))
+    num_levels = sum(-(-shortest // 2**level) >= PATCH_PX for level in range(MAX_LEVELS))
     picture_levels = laplacian_pyramid(picture, num_levels)
     style_levels = zip(*(laplacian_pyramid(style, num_levels) for style in styles), strict=True)
     distances = []
@@ -70,16 +80,17 @@ def style_distances(
         of_picture, of_styles, of_directions = (np.random.default_rng([seed, level, role]) for role in range(3))
         target = _draw_patches(wanted, of_styles)
         mean = target.mean((0, 2, 3), keepdims=True)
-        std = target.std((0, 2, 3), keepdims=True).clip(SMALLEST_STD)
+        std = target.std((0, 2, 3), keepdims=True).clip(MIN_STD)
         patches = (_draw_patches([painted], of_picture) - mean) / std
         distances.append(1000 * _sliced_wasserstein(patches, (target - mean) / std, of_directions))
     return distances
 
 
 def laplacian_pyramid(picture: UInt8[ndarray, "H W 3"], num_levels: int) -> list[Float32[ndarray, "3 _ _"]]:
-    """Band-pass levels, finest first, each half the size of the one before; the last is the low-pass rest.
+    """The levels of a Laplacian pyramid in 8-bit levels, finest first, each half the size of the one before.
 
-    Filtered by the 5x5 binomial kernel with mirrored borders (Burt and Adelson 1983, as in Karras et al. 2018).
+    All are band-passes but the last, which is the low-pass that remains. The filter is the 5x5 binomial kernel with
+    mirrored borders (Burt and Adelson 1983, as in Karras et al. 2018).
     """
     image = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
     levels = []
@@ -100,7 +111,7 @@ def _blur(image: Float32[Tensor, "1 3 H W"]) -> Float32[Tensor, "1 3 H W"]:
 
 
 def _draw_patches(levels: Sequence[Float32[ndarray, "3 _ _"]], rng: np.random.Generator) -> Float32[ndarray, "N 3 h w"]:
-    """NUM_PATCHES patches anywhere in the pictures, in proportion to the pictures' areas."""
+    """NUM_PATCHES patches from random places of the pictures, in proportion to the pictures' areas."""
     areas = np.array([level[0].size for level in levels], np.float64)
     drawn = []
     for level, count in zip(levels, rng.multinomial(NUM_PATCHES, areas / areas.sum()), strict=True):
@@ -113,12 +124,14 @@ def _draw_patches(levels: Sequence[Float32[ndarray, "3 _ _"]], rng: np.random.Ge
 def _sliced_wasserstein(
     one: Float32[ndarray, "N C h w"], other: Float32[ndarray, "N C h w"], rng: np.random.Generator
 ) -> float:
-    """Mean L1 distance of the sorted projections of two sets of points on random directions."""
+    """Mean L1 distance between the sorted projections of two sets of patches, over random directions."""
     one, other = one.reshape(len(one), -1), other.reshape(len(other), -1)
     directions = rng.standard_normal((NUM_DIRECTIONS, one.shape[1])).astype(np.float32)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     total = 0.0
-    for start in range(0, NUM_DIRECTIONS, CHUNK):
-        sorted_one, sorted_other = (np.sort(directions[start : start + CHUNK] @ x.T, axis=1) for x in (one, other))
+    for start in range(0, NUM_DIRECTIONS, DIRECTIONS_AT_ONCE):
+        sorted_one, sorted_other = (
+            np.sort(directions[start : start + DIRECTIONS_AT_ONCE] @ x.T, axis=1) for x in (one, other)
+        )
         total += float(np.abs(sorted_one - sorted_other).mean(1).sum())
     return total / NUM_DIRECTIONS

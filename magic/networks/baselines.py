@@ -1,4 +1,6 @@
-"""The systems that the paper compares with (appendix III), from the same blocks and for the same road."""
+"""The systems that the paper compares MAGIC with (appendix III). They are made of the same blocks as MAGIC, and are
+trained and rendered in the same way.
+"""
 
 import torch
 from jaxtyping import Float
@@ -6,7 +8,7 @@ from torch import Tensor
 
 from magic.checks import require
 from magic.hyperparameters import GeneratorConfig
-from magic.networks.generator import Collage, Generator, MagicGenerator, Net, paint_over
+from magic.networks.generator import Collage, Generator, Net, paint_over
 from magic.networks.norm import Stages
 from magic.networks.unet import UNet
 
@@ -14,7 +16,7 @@ from magic.networks.unet import UNet
 class ConvolutionalMosaic(Generator):
     """A fully convolutional mosaic (Jetchev, Bergmann, Seward 2017): one U-Net paints the content, without a memory.
 
-    Its weights are a single plane of ones: all of the picture is one painted piece.
+    Its weights A are a single plane of ones: the whole picture counts as one piece.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -22,27 +24,28 @@ class ConvolutionalMosaic(Generator):
         self.mixing = UNet(3, 3, channels=config.channels, depth=config.depth)
 
     def mix(self, content: Float[Tensor, "B 3 H W"] | None, templates: Float[Tensor, "B K 3 H W"]) -> Stages:
-        """The painted picture, [B 3 H W]; the templates are not looked at."""
+        """Three colours before tanh, [B 3 H W]; the templates are ignored."""
         assert content is not None
         return self.mixing.stages(content)
 
     def pool(self, planes: Float[Tensor, "N P h w"], templates: Float[Tensor, "B K 3 h w"]) -> Collage:
-        """The painted picture is the output."""
+        """The painted picture is both collage and output."""
         image = planes.float().tanh()
         return Collage(image, image, torch.ones_like(image[:, :1]), painted=torch.ones_like(image[:, :1]))
 
     def num_statistics(self, net: Net) -> int:
-        """Those of the norms."""
+        """One for each norm."""
         return self.mixing.num_norms
 
 
 class FamosHybrid(Generator):
     """FAMOS (Jetchev, Bergmann, Yildirim 2018): a fixed, ordered memory of N templates; pixels are copied or painted.
 
-    One U-Net sees the content and all templates, one behind the other, and gives N logits, a painted picture and
-    the share alpha of it: I = alpha painted + (1 - alpha) sum_k A_k M_k. FAMOS tells its network the place on the
-    canvas, from which it learns what the memory holds there; this one sees the memory, so that it stays a function
-    of what lies around a pixel and posters may have any size.
+    The input of its one U-Net is the content and all templates, stacked along the channels. The output is N logits, a
+    painted picture and alpha, the share of it: I = alpha painted + (1 - alpha) sum_k A_k M_k. The original gives its
+    network the place on the canvas instead of the templates, and the network learns by heart what each template shows
+    there. This one sees the templates, so that what it paints depends only on what lies around a pixel, and posters may
+    have any size.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -53,10 +56,10 @@ class FamosHybrid(Generator):
         self.mixing = UNet(inputs, outputs, channels=config.channels, depth=config.depth)
 
     def mix(self, content: Float[Tensor, "B 3 H W"] | None, templates: Float[Tensor, "B K 3 H W"]) -> Stages:
-        """N logits, three colours and the logit of alpha: [B N+4 H W].
+        """N logits, three colours before tanh and the logit of alpha: [B N+4 H W].
 
         Raises:
-            ValueError: if there are not N templates.
+            ValueError: if the number of templates is not N.
         """
         assert content is not None
         require(
@@ -68,23 +71,18 @@ class FamosHybrid(Generator):
         return self.mixing.stages(torch.cat([content, templates.flatten(1, 2)], 1))
 
     def pool(self, planes: Float[Tensor, "N P h w"], templates: Float[Tensor, "B K 3 h w"]) -> Collage:
-        """Blend the templates, and the painted picture over them."""
+        """Blend the templates by the softmax of their logits, and the painted picture over them."""
         logits, painted = planes.float().tensor_split((self.num_templates,), 1)
         weights = logits.softmax(1)
         collage = (weights[:, :, None] * templates).sum(1)
         image, alpha = paint_over(collage, painted)
-        return Collage(image, collage, weights, painted=alpha)
+        return Collage(image, collage, weights, painted=alpha, painted_over=True)
 
     def num_statistics(self, net: Net) -> int:
-        """Those of the norms."""
+        """One for each norm."""
         return self.mixing.num_norms
 
 
 def build_generator(config: GeneratorConfig) -> Generator:
     """A fresh generator of the configured system."""
-    systems: dict[str, type[Generator]] = {
-        "magic": MagicGenerator,
-        "famos": FamosHybrid,
-        "mosaic": ConvolutionalMosaic,
-    }
-    return systems[config.system](config)
+    return config.traits.generator_class()(config)

@@ -1,4 +1,4 @@
-"""The PatchGAN discriminator (appendix I): a map of logits, each judging one patch of the picture."""
+"""The PatchGAN discriminator (appendix I): it yields a map of logits, one for each patch of the picture."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from magic.networks.unet import DownConv
 
 
 class PatchDiscriminator(nn.Module):
-    """Stride-2 5x5 convolutions; instance norm on all but the first and the last (DCGAN)."""
+    """5x5 convolutions of stride 2, with instance norm after all but the first and the last (DCGAN)."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class PatchDiscriminator(nn.Module):
         self.norms = nn.ModuleList(InstanceNorm(width) for width in widths[1:])
 
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1 h w"]:
-        """Logits: positive where a patch looks like style."""
+        """Logits, positive where a patch looks like a style picture; h and w are H and W / 2^depth, rounded up."""
         x = image
         for level, conv in enumerate(self.convs[:-1]):
             x = conv(x)

@@ -1,4 +1,4 @@
-"""A generator as files: safetensors weights beside a JSON description. Never pickle."""
+"""A generator as bytes and as files: its weights in safetensors, its configuration in JSON. Never pickle."""
 
 import hashlib
 import json
@@ -16,39 +16,45 @@ from magic.hyperparameters import GeneratorConfig
 from magic.networks.baselines import build_generator
 from magic.networks.generator import Generator
 
-WEIGHTS, CONFIG, RECIPE = "generator.safetensors", "generator.json", "recipe.json"
-FORMAT = 2
+WEIGHTS, CONFIG = "generator.safetensors", "generator.json"
+"""Names of a model's files: the weights, the configuration, and how the model was trained."""
+MODEL_FORMAT = 2
+"""Version of what WEIGHTS and CONFIG hold. A higher one means that older code cannot read them."""
 
 
 class Packed(NamedTuple):
-    """A generator as bytes: what its files CONFIG and WEIGHTS hold."""
+    """A generator as bytes."""
 
     config: str
+    """The text of its file CONFIG."""
     weights: bytes
+    """The bytes of its file WEIGHTS."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of both."""
+        """SHA-256 of both parts, in hexadecimal."""
         return hashlib.sha256(self.config.encode() + b"\0" + self.weights).hexdigest()
 
 
 def pack_generator(generator: nn.Module) -> Packed:
-    """A generator as bytes."""
-    model = plain(generator)
+    """A generator as bytes, on whatever device it is, and whether DDP wraps it or not."""
+    model = without_ddp(generator)
     assert isinstance(model, Generator)
-    config = json.dumps({"format": FORMAT, "generator": asdict(model.config)}, indent=2) + "\n"
+    config = json.dumps({"format": MODEL_FORMAT, "generator": asdict(model.config)}, indent=2) + "\n"
     return Packed(config, save(on_cpu(model.state_dict())))
 
 
 def unpack_generator(packed: Packed) -> Generator:
-    """The generator that pack_generator packed.
+    """The generator that pack_generator packed, on the CPU.
 
     Raises:
-        ValueError: if either part is damaged or of another format.
+        ValueError: if either part is damaged, or was written in another format.
     """
     try:
         description = json.loads(packed.config)
-        require(description["format"] == FORMAT, f"model format {FORMAT}", description["format"], "update MAGIC")
+        require(
+            description["format"] == MODEL_FORMAT, f"model format {MODEL_FORMAT}", description["format"], "update MAGIC"
+        )
         model = build_generator(GeneratorConfig(**description["generator"]))
         model.load_state_dict(load(packed.weights))
     except (SafetensorError, RuntimeError, KeyError, TypeError, json.JSONDecodeError) as error:
@@ -58,7 +64,7 @@ def unpack_generator(packed: Packed) -> Generator:
 
 
 def save_generator(folder: Path, generator: nn.Module) -> None:
-    """Write a generator's weights and configuration into a folder."""
+    """Write a generator's files WEIGHTS and CONFIG into a folder, which is made if it does not exist."""
     packed = pack_generator(generator)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(packed.weights)
@@ -66,10 +72,10 @@ def save_generator(folder: Path, generator: nn.Module) -> None:
 
 
 def on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors as they are saved."""
+    """Tensors as safetensors can save them: detached, contiguous and on the CPU."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def plain(network: nn.Module) -> nn.Module:
-    """The network itself, without what distributes it."""
+def without_ddp(network: nn.Module) -> nn.Module:
+    """The network itself, if DistributedDataParallel wraps it."""
     return network.module if isinstance(network, DistributedDataParallel) else network

@@ -1,4 +1,4 @@
-"""The U-Net of which both the mixing network and the refiner are made (appendix I)."""
+"""The U-Net that is both the mixing network and the refiner (appendix I)."""
 
 import math
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from magic.networks.norm import InstanceNorm, Stages
 from magic.networks.set_attention import SetAttention
 
 KERNEL = 5
+"""Side of all convolutions' kernels, in pixels (appendix I)."""
 
 
 class DownConv(nn.Conv2d):
@@ -23,24 +24,27 @@ class DownConv(nn.Conv2d):
         super().__init__(in_channels, out_channels, KERNEL, stride=2, padding=KERNEL // 2)
 
     def reads(self, span: Span) -> Span:
-        """The input pixels that these output pixels depend on."""
+        """The span of input pixels on which a span of output pixels depends."""
         reach = KERNEL // 2
         return Span(2 * span.first - reach, 2 * span.last + reach)
 
 
 class UpConv(nn.Module):
-    """Nearest-neighbour upsampling by two, then a 5x5 convolution, computed as four 3x3 convolutions.
+    """Nearest-neighbour upsampling by two and then a 5x5 convolution, computed as four 3x3 convolutions.
 
-    Output pixel 2y+p reads the upsampled pixels 2y+p-2 .. 2y+p+2, which are only three different input pixels;
-    taps that meet the same one are added up beforehand. Along one axis, with taps a b c d e::
+    Along one axis, output pixel 2y+p depends on the upsampled pixels 2y+p-2 to 2y+p+2. Upsampling repeats each input
+    pixel, so these are only three different ones, and the taps that meet the same input pixel can be added beforehand.
+    With taps a b c d e::
 
         phase p=0:  (a+b) x[y-1] + (c+d) x[y] +   e   x[y+1]
         phase p=1:    a   x[y-1] + (b+c) x[y] + (d+e) x[y+1]
 
-    That is 9 multiply-adds per output pixel instead of 25, and no upsampled tensor.
+    Two phases along each axis make four convolutions. That is 9 multiply-adds per output pixel instead of 25, and the
+    upsampled tensor is never stored.
     """
 
     phase_taps: Tensor
+    """For each phase and each of the three input pixels, which of the five taps meet it: [2 3 5], zeros and ones."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -59,13 +63,13 @@ class UpConv(nn.Module):
         return F.pixel_shuffle(phases, 2)
 
     def reads(self, span: Span) -> Span:
-        """The input pixels that these output pixels depend on."""
+        """The span of input pixels on which a span of output pixels depends."""
         reach = KERNEL // 2
         return Span((span.first - reach) // 2, (span.last + reach) // 2)
 
 
 class Block(nn.Module):
-    """Convolution, instance norm, ReLU and, in the mixing network, attention over the set."""
+    """Convolution, instance norm, ReLU and, in MAGIC's mixing network, attention over the set."""
 
     def __init__(self, conv: DownConv | UpConv, channels: int, attention: SetAttention | None) -> None:
         super().__init__()
@@ -74,14 +78,26 @@ class Block(nn.Module):
         self.attention = attention
 
     def stages(self, x: Tensor, num_elements: int) -> Stages:
+        """The forward pass as a coroutine that stops before the norm."""
         x = self.conv(x)
-        given = yield x
-        x = F.relu(self.norm(x, given))
+        statistics = yield x
+        x = F.relu(self.norm(x, statistics))
         return x if self.attention is None else self.attention(x, num_elements)
 
 
 class UNet(nn.Module):
-    """Encoder, decoder and skips. The first block halves the input already; the head restores its size."""
+    """Encoder, decoder and skip connections.
+
+    The first block of the encoder already halves height and width; the head, which has no norm, restores them. Height
+    and width of the input must be multiples of 2^depth.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        channels: of the first block; each deeper one has twice as many.
+        depth: number of blocks in the encoder.
+        attention: makes the attention that follows a block's norm, given its channels; None for no attention.
+    """
 
     def __init__(
         self,
@@ -97,7 +113,7 @@ class UNet(nn.Module):
         self.encoder = nn.ModuleList(
             Block(DownConv(i, o), o, attention(o)) for i, o in zip([in_channels, *widths], widths, strict=False)
         )
-        from_below = [2 * width for width in widths[:-1]] + [widths[-1]]  # the deepest has no skip beside it
+        from_below = [2 * width for width in widths[:-1]] + [widths[-1]]  # the deepest block has no skip beside it
         self.decoder = nn.ModuleList(
             Block(UpConv(from_below[level + 1], widths[level]), widths[level], attention(widths[level]))
             for level in reversed(range(depth - 1))
@@ -105,34 +121,41 @@ class UNet(nn.Module):
         self.head = UpConv(from_below[0], out_channels)
 
     def stages(self, x: Tensor, num_elements: int = 1) -> Stages:
-        """The forward pass as a coroutine over its norms: x [N I H W] -> [N O H W]."""
-        held, skips = [x], []
-        del x  # what is handed on must not stay: a pass that is kept at a norm holds all that this frame names
+        """The forward pass as a coroutine that stops before each norm: x [N I H W] -> [N O H W].
+
+        Args:
+            x: the input.
+            num_elements: how many consecutive inputs make a set, within which attention works.
+        """
+        # A suspended pass keeps alive whatever this frame has a name for. Each tensor is therefore handed to a block
+        # by taking it out of a list, so that no name is left for it here
+        handed, skips = [x], []
+        del x
         for block in self.encoder:
-            skips.append((yield from block.stages(held.pop(), num_elements)))  # type: ignore[operator]
-            held.append(skips[-1])
+            skips.append((yield from block.stages(handed.pop(), num_elements)))  # type: ignore[operator]
+            handed.append(skips[-1])
         skips.pop()
         for block in self.decoder:
-            above = yield from block.stages(held.pop(), num_elements)  # type: ignore[operator]
-            held.append(torch.cat([above, skips.pop()], 1))
-            del above
-        return self.head(held.pop())  # type: ignore[no-any-return]
+            upsampled = yield from block.stages(handed.pop(), num_elements)  # type: ignore[operator]
+            handed.append(torch.cat([upsampled, skips.pop()], 1))
+            del upsampled
+        return self.head(handed.pop())  # type: ignore[no-any-return]
 
     @property
     def num_norms(self) -> int:
-        """How many norms a forward pass meets."""
+        """How many norms a forward pass stops at."""
         return len(self.encoder) + len(self.decoder)
 
     def reads(self, span: Span, norm: int | None = None) -> Span:
-        """The input pixels on which these pixels depend, followed back through the module graph.
+        """The span of input pixels on which a span of pixels depends, followed back through the network's blocks.
 
         Args:
-            span: of the output or, where a norm is named, of what that norm is about to normalise.
-            norm: which, in the order of a forward pass.
+            span: of the output or, if a norm is given, of what that norm is about to normalise.
+            norm: number of the norm, in the order of a forward pass.
         """
         depth = len(self.encoder)
         encoder, decoder = list(self.encoder), list(self.decoder)
-        skipped = []
+        skipped = []  # spans that skip connections read, from the largest resolution to the smallest
         if norm is None:
             span = self.head.reads(span)
             skipped.append(span)
@@ -150,11 +173,15 @@ class UNet(nn.Module):
 
     @cached_property
     def halo(self) -> Halo:
-        """How far an aligned block of output sees, in pixels."""
+        """How far around an aligned block of output the input matters, in pixels."""
         return halo_of(self.reads, 1 << len(self.encoder))
 
     def halo_of_norm(self, norm: int) -> Halo:
-        """How far what a norm normalises sees, in pixels of the input; for statistics behind the last norm, `halo`."""
+        """How far around a block of what a norm normalises the input matters, in pixels of the input.
+
+        Args:
+            norm: number of the norm, in the order of a forward pass; num_norms or more means the output, as in `halo`.
+        """
         if norm >= self.num_norms:
             return self.halo
         depth = len(self.encoder)

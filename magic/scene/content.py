@@ -1,4 +1,4 @@
-"""A content picture at the poster's size, of which no more is ever resized than somebody looks at."""
+"""A content picture, shown at the poster's size. Only the part that is asked for is resized."""
 
 from dataclasses import dataclass
 
@@ -9,32 +9,39 @@ from numpy import ndarray
 from magic.geometry import Box
 from magic.scene.memory import mirrored, window
 
-LOBES = 3  # of the Lanczos kernel
-ROWS_AT_ONCE = 512  # of the source, in float64
-LINES_AT_ONCE = 64  # rows or columns that are made in one product, with all of the source's that any of them is made of
-HALF_UP = 0.5 + 1e-7  # beyond the noise of float64: ties go the same way in every window
+LOBES = 3
+"""Lobes of the Lanczos kernel on each side."""
+MAX_SOURCE_ROWS = 512
+"""Rows of the source that are converted to float64 at once."""
+MAX_LINES = 64
+"""Rows or columns of the result that one matrix product computes, from all rows or columns of the source they need."""
+HALF_UP = 0.5 + 1e-7
+"""Added before rounding down. The excess over 0.5 is more than the noise of float64, so that a value half-way between
+two levels is rounded up in every window."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """A picture of any size, shown at another: a function of global coordinates.
+    """A picture that is shown at a size of its own: a function of global coordinates.
 
-    Each pixel is a Lanczos mean of the source around its place, the same in whichever window it is asked for; beyond
-    its edges the shown picture is mirrored.
+    Each pixel is a Lanczos mean of the source around its place, and it is the same in every window. Beyond its edges
+    the shown picture is mirrored.
     """
 
     source: UInt8[ndarray, "h w 3"]
+    """The picture at its own size."""
     height: int
     """As shown, in pixels."""
     width: int
+    """As shown, in pixels."""
 
     @staticmethod
     def of(source: UInt8[ndarray, "h w 3"]) -> "Content":
-        """A picture at its own size."""
+        """A picture shown at its own size."""
         return Content(source, *source.shape[:2])
 
     def window(self, box: Box) -> UInt8[ndarray, "y x 3"]:
-        """The shown picture in a box, which may lie anywhere."""
+        """The shown picture in a box, which may lie anywhere on the plane."""
         if (self.height, self.width) == self.source.shape[:2]:
             return window(self.source, box)
         rows = mirrored(box.top, box.bottom, self.height)
@@ -43,45 +50,60 @@ class Content:
         part = self._resized(Box(top, left, int(rows.max()) + 1, int(columns.max()) + 1))
         return part[(rows - top)[:, None], columns - left]  # type: ignore[no-any-return]
 
-    def small(self, most_px: int) -> UInt8[ndarray, "y x 3"]:
-        """All of the shown picture, shrunk to that if a side is longer."""
-        factor = min(1.0, most_px / max(self.height, self.width))
+    def small(self, max_px: int) -> UInt8[ndarray, "y x 3"]:
+        """The whole shown picture; if a side is longer than max_px, shrunk until it is not."""
+        factor = min(1.0, max_px / max(self.height, self.width))
         shape = (max(round(self.height * factor), 1), max(round(self.width * factor), 1))
         return Content(self.source, *shape).window(Box(0, 0, *shape))
 
     def _resized(self, box: Box) -> UInt8[ndarray, "y x 3"]:
-        source_height, source_width = self.source.shape[:2]
-        rows = _taps(box.top, box.bottom, self.height, source_height)[1]
-        turned = np.empty((box.width, len(rows), 3))  # [x h 3]: across first, some rows at a time
-        for left in range(box.left, box.right, LINES_AT_ONCE):
-            right = min(left + LINES_AT_ONCE, box.right)
-            across, columns = _taps(left, right, self.width, source_width)
-            for first in range(rows.start, rows.stop, ROWS_AT_ONCE):
-                last = min(first + ROWS_AT_ONCE, rows.stop)
-                seen = self.source[first:last, columns.start : columns.stop].astype(np.float64)
-                made = np.tensordot(across, seen, (1, 1))
-                turned[left - box.left : right - box.left, first - rows.start : last - rows.start] = made
+        """The shown picture in a box that lies inside it: resized across, then down."""
+        source_rows = _taps(box.top, box.bottom, self.height, self.source.shape[0])[1]
+        across = self._resized_across(box, source_rows)
         shown = np.empty((box.height, box.width, 3), np.uint8)
-        for top in range(box.top, box.bottom, LINES_AT_ONCE):
-            bottom = min(top + LINES_AT_ONCE, box.bottom)
-            down, places = _taps(top, bottom, self.height, source_height)
-            part = turned[:, places.start - rows.start : places.stop - rows.start]
-            made = np.floor(np.tensordot(down, part, (1, 1)) + HALF_UP)
-            shown[top - box.top : bottom - box.top] = made.clip(0, 255)
+        for top in range(box.top, box.bottom, MAX_LINES):
+            bottom = min(top + MAX_LINES, box.bottom)
+            weights, rows = _taps(top, bottom, self.height, self.source.shape[0])
+            part = across[:, rows.start - source_rows.start : rows.stop - source_rows.start]
+            levels = np.floor(np.tensordot(weights, part, (1, 1)) + HALF_UP)
+            shown[top - box.top : bottom - box.top] = levels.clip(0, 255)
         return shown
 
+    def _resized_across(self, box: Box, rows: range) -> Float64[ndarray, "x h 3"]:
+        """Rows of the source at the shown width, in the columns of a box; columns come first."""
+        across = np.empty((box.width, len(rows), 3))
+        for left in range(box.left, box.right, MAX_LINES):
+            right = min(left + MAX_LINES, box.right)
+            weights, columns = _taps(left, right, self.width, self.source.shape[1])
+            for first in range(rows.start, rows.stop, MAX_SOURCE_ROWS):
+                last = min(first + MAX_SOURCE_ROWS, rows.stop)
+                part = self.source[first:last, columns.start : columns.stop].astype(np.float64)
+                resized = np.tensordot(weights, part, (1, 1))
+                across[left - box.left : right - box.left, first - rows.start : last - rows.start] = resized
+        return across
 
-def _taps(first: int, last: int, length: int, source: int) -> tuple[Float64[ndarray, "n m"], range]:
-    """Weights of the source's pixels for the pixels first..last-1 of an axis, and which of the source's they are."""
-    scale = source / length
+
+def _taps(first: int, last: int, length: int, source_length: int) -> tuple[Float64[ndarray, "n m"], range]:
+    """How the pixels first to last - 1 of an axis are means of the source's pixels.
+
+    Args:
+        first: first pixel of the shown axis.
+        last: end of the pixels of the shown axis.
+        length: of the shown axis.
+        source_length: of the source's axis.
+
+    Returns:
+        The weights: n shown pixels, m pixels of the source; and the numbers of these m pixels.
+    """
+    scale = source_length / length
     reach = max(scale, 1.0)
     centres = (np.arange(first, last) + 0.5) * scale - 0.5
-    places = np.arange(
-        max(int(np.floor(centres[0] - LOBES * reach)), 0), min(int(np.ceil(centres[-1] + LOBES * reach)) + 1, source)
-    )
+    start = max(int(np.floor(centres[0] - LOBES * reach)), 0)
+    places = np.arange(start, min(int(np.ceil(centres[-1] + LOBES * reach)) + 1, source_length))
     weights = _lanczos((places - centres[:, None]) / reach)
     return weights / weights.sum(1, keepdims=True), range(int(places[0]), int(places[-1]) + 1)
 
 
 def _lanczos(x: Float64[ndarray, "n m"]) -> Float64[ndarray, "n m"]:
+    """The Lanczos kernel, not normalised."""
     return np.where(np.abs(x) < LOBES, np.sinc(x) * np.sinc(x / LOBES), 0.0)

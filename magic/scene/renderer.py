@@ -1,4 +1,9 @@
-"""One tile of a poster: measure a norm on it, mix it, refine it. And the whole canvas in one pass."""
+"""The work of one tile: measure a statistic, mix, refine. And a whole canvas in one forward pass.
+
+A poster is painted network by network. First come the network's statistics passes: each runs over all tiles and
+measures one statistic, for example what one norm normalises by, over the whole canvas (see magic.networks.norm). Then
+every tile is computed to its end with these statistics.
+"""
 
 from collections.abc import Sequence
 
@@ -11,18 +16,24 @@ from torch import Tensor
 from magic.geometry import Box, Tile
 from magic.hyperparameters import Precision
 from magic.networks.generator import Collage, Generator, Net
-from magic.networks.norm import Moments, Pass, measure
+from magic.networks.norm import Moments, SuspendedPass, measure
 from magic.networks.warp import neighbours, sample
 from magic.pixels import from_uint8
-from magic.precision import DTYPES
+from magic.precision import autocast
 from magic.scene.scene import Scene
 
 
 class TileRenderer:
-    """A generator and a scene: whatever is asked of one tile.
+    """Runs a generator on tiles of a scene.
 
-    Results depend on the tile, the statistics and the collage alone, so that they are the same in every process
+    Results depend on the tile, the statistics and the collage alone. They are the same in every process that computes
     with the same number of threads.
+
+    Args:
+        generator: it is moved to the device and set to evaluation.
+        scene: what is painted.
+        device: where the networks run.
+        precision: of the networks' arithmetic.
     """
 
     def __init__(self, generator: Generator, scene: Scene, device: torch.device, precision: Precision = "fp32") -> None:
@@ -36,39 +47,45 @@ class TileRenderer:
         self.precision = precision
 
     @torch.inference_mode()
-    def start(self, net: Net, box: Box, collage: Float[ndarray, "3 h w"] | None = None) -> Pass:
-        """A network on its way over a box of the canvas.
+    def start(self, net: Net, box: Box, collage: Float[ndarray, "3 h w"] | None = None) -> SuspendedPass:
+        """Start a network's forward pass over a box of the canvas; it stops before the first norm.
 
         Args:
-            net: which; the refiner also needs the collage.
-            box: where.
-            collage: I_M over the box.
+            net: which network.
+            box: in the canvas' pixels.
+            collage: I_M over the box; only the refiner needs it.
         """
         with self._autocast():
             if net == "mixing":
-                return Pass(self.generator.mix(self._content(box), self._templates(box)))
+                return SuspendedPass(self.generator.mix(self._content(box), self._templates(box)))
             assert collage is not None, "the refiner needs the collage"
-            seen = torch.from_numpy(collage)[None].to(self.device)
-            return Pass(self.generator.refine(seen, self._content(box)))
+            planes = torch.from_numpy(collage)[None].to(self.device)
+            return SuspendedPass(self.generator.refine(planes, self._content(box)))
 
     @torch.inference_mode()
-    def measure(self, begun: Pass, tile: Tile, statistics: Sequence[Moments]) -> Moments:
-        """Moments, over the tile's core, of what needs statistics next, behind those that are given.
+    def measure(self, suspended: SuspendedPass, tile: Tile, statistics: Sequence[Moments]) -> Moments:
+        """The tile's part in the network's next statistic: the moments over the tile's core.
 
         Args:
-            begun: a pass over tile.read.
-            tile: where.
-            statistics: all those before it, over the whole canvas.
+            suspended: a forward pass over tile.read; it is continued to where the statistic is measured.
+            tile: which tile.
+            statistics: the network's statistics so far, each over the whole canvas.
         """
         with self._autocast():
-            reached = begun.reach(statistics)
-        return measure(reached, tile.core.within(tile.read).shrunk(tile.read.width // reached.shape[-1]))
+            arrived = suspended.advance(statistics)
+        return measure(arrived, tile.core.within(tile.read).shrunk(tile.read.width // arrived.shape[-1]))
 
     @torch.inference_mode()
-    def mix(self, begun: Pass, tile: Tile, statistics: Sequence[Moments]) -> Collage:
-        """I_M and A over the tile's core; and the output, if no refiner follows."""
+    def mix(self, suspended: SuspendedPass, tile: Tile, statistics: Sequence[Moments]) -> Collage:
+        """I_M and A over the tile's core; and the output, if no refiner follows.
+
+        Args:
+            suspended: a forward pass of the mixing network over tile.read; it is finished.
+            tile: which tile.
+            statistics: all of the network's statistics, each over the whole canvas.
+        """
         with self._autocast():
-            planes = begun.finish(statistics)
+            planes = suspended.finish(statistics)
         rows, columns = tile.core.within(tile.read).slices
         planes = planes[..., rows, columns]
         num_templates = len(self.scene.memory.templates)
@@ -78,14 +95,25 @@ class TileRenderer:
 
     @torch.inference_mode()
     def refine(
-        self, begun: Pass, tile: Tile, statistics: Sequence[Moments], collage: Float[ndarray, "3 h w"]
+        self,
+        suspended: SuspendedPass,
+        tile: Tile,
+        statistics: Sequence[Moments],
+        collage: Float[ndarray, "3 h w"],
     ) -> Float[Tensor, "3 y x"]:
-        """I over the tile's core, from I_M over tile.read."""
+        """I over the tile's core.
+
+        Args:
+            suspended: a forward pass of the refiner over tile.read; it is finished.
+            tile: which tile.
+            statistics: all of the network's statistics, each over the whole canvas.
+            collage: I_M over tile.read.
+        """
         with self._autocast():
-            planes = begun.finish(statistics)
+            planes = suspended.finish(statistics)
         rows, columns = tile.core.within(tile.read).slices
-        below = torch.from_numpy(collage[:, rows, columns])[None].to(self.device)
-        return self.generator.paint(below, planes[..., rows, columns]).image[0]
+        core_collage = torch.from_numpy(collage[:, rows, columns])[None].to(self.device)
+        return self.generator.paint(core_collage, planes[..., rows, columns]).image[0]
 
     @torch.inference_mode()
     def whole(self) -> Collage:
@@ -95,24 +123,27 @@ class TileRenderer:
             return self.generator(self._content(box), self._templates(box))  # type: ignore[no-any-return]
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32")
+        return autocast(self.device, self.precision)
 
     def _warped(self, field: Float[Tensor, "K 2 y x"], core: Box) -> Float[Tensor, "1 K 3 y x"]:
-        """Each template as its displacement shows it, from no more of it than that takes."""
-        canvas, shown = self.scene.canvas.box, []
-        for number, moved in enumerate(field):
-            at = neighbours(moved[None], core, canvas)
-            box = at.box
-            shown.append(sample(self._planes(self.scene.template_crop(number, box)[None]), box, at))
-        return torch.cat(shown)[None]
+        """The displaced templates over a core; of each template, only the part that is needed is cropped."""
+        canvas, warped = self.scene.canvas.box, []
+        for number, displacement in enumerate(field):
+            at = neighbours(displacement[None], core, canvas)
+            place = at.box
+            warped.append(sample(self._planes(self.scene.template_crop(number, place)[None]), place, at))
+        return torch.cat(warped)[None]
 
     def _content(self, box: Box) -> Tensor | None:
+        """I_C over a box of the canvas, [1 3 h w]."""
         pixels = self.scene.content_window(box)
         return None if pixels is None else self._planes(pixels[None])
 
     def _templates(self, box: Box) -> Tensor:
+        """M over a box of the canvas, [1 K 3 h w]."""
         return self._planes(self.scene.template_window(box))[None]
 
     def _planes(self, pixels: UInt8[ndarray, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+        """Pictures in the networks' range, on the device."""
         planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
         return from_uint8(torch.from_numpy(planes).to(self.device))

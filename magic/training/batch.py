@@ -10,17 +10,17 @@ from magic.pixels import from_uint8
 
 
 class Batch(NamedTuple):
-    """One step's crops, as 8-bit RGB: they are normalised on the device, where that costs least."""
+    """The crops of one step, as RGB in 8-bit levels. They become floats on the device, which costs least there."""
 
     templates: UInt8[Tensor, "B K 3 H W"]
-    """Memory sets M: K style patches each."""
+    """Memory sets M, of K style patches each."""
     style: UInt8[Tensor, "B 3 H W"]
     """Style patches that the discriminator takes as real."""
     content: UInt8[Tensor, "B 3 H W"] | None = None
-    """Content patches I_C, one for each memory set; none where collages are unguided."""
+    """Content patches I_C, one for each memory set; None for an unguided generator."""
 
     def to(self, device: torch.device) -> "Batch":
-        """The batch on a device."""
+        """The batch on a device; copying to a GPU may go on after the call."""
         content = None if self.content is None else self.content.to(device, non_blocking=True)
         return Batch(self.templates.to(device, non_blocking=True), self.style.to(device, non_blocking=True), content)
 

@@ -1,4 +1,4 @@
-"""One training step of generator and discriminator, and the state it changes."""
+"""One training step of generator and discriminator, and the state that it changes."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -11,49 +11,58 @@ from torch import Tensor, nn
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig, Precision
 from magic.networks.baselines import build_generator
 from magic.networks.discriminator import PatchDiscriminator
-from magic.networks.packed import plain
-from magic.precision import DTYPES
+from magic.networks.packed import without_ddp
+from magic.precision import autocast
 from magic.training.batch import Batch
 from magic.training.losses import discriminator_loss, generator_loss, generator_terms, gradient_penalty
 
-PENALTY_EVERY = 8  # R1 in every eighth step, with eight times the weight (Karras et al. 2020, appendix B)
+PENALTY_INTERVAL_STEPS = 8
+"""R1 is computed in every eighth step only, with eight times its weight (Karras et al. 2020, appendix B)."""
 
 
 @dataclass(slots=True)
 class TrainState:
-    """Everything that a step changes and a checkpoint holds."""
+    """Everything that a step changes and a checkpoint holds, and the settings of a step."""
 
     generator: nn.Module
+    """The generator in training; DDP may wrap it."""
     average: nn.Module
-    """The running mean of the generator: what is registered and renders."""
+    """The running mean of the generator: the one that is registered and renders."""
     discriminator: nn.Module
+    """DDP may wrap it."""
     generator_optimizer: torch.optim.Adam
     discriminator_optimizer: torch.optim.Adam
     scaler: torch.amp.GradScaler
+    """Scales the losses, so that gradients do not underflow in fp16; with other precisions it does nothing."""
     losses: LossConfig
     ema_decay: float
+    """Decay of the running mean per step, 0 to 1; 0: the mean is the generator itself."""
     precision: Precision
     device: torch.device
     step: int = 0
-    """Steps done so far."""
+    """Number of steps done."""
 
     def autocast(self) -> torch.autocast:
-        """The context in which forward passes run."""
-        return torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32")
+        """The context in which the networks run."""
+        return autocast(self.device, self.precision)
 
     def update(self, optimizer: torch.optim.Adam, loss: Tensor) -> None:
-        """One optimizer step, with the loss scaled where the precision is fp16."""
+        """One step of an optimizer down the gradient of a loss."""
         optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(optimizer)
 
     @torch.no_grad()
-    def follow(self) -> None:
-        """Let the running mean follow the generator: faster in the first steps, which are soon of no use."""
+    def update_average(self) -> None:
+        """Move the running mean towards the generator.
+
+        The decay is small in the first steps and rises to ema_decay, so that the mean soon forgets the first
+        generators, which are of no use.
+        """
         decay = min(self.ema_decay, (1 + self.step) / (10 + self.step)) if self.ema_decay else 0.0
-        mine: list[Tensor] = list(self.average.parameters())
-        its: list[Tensor] = list(plain(self.generator).parameters())
-        torch._foreach_lerp_(mine, its, 1 - decay)
+        averages: list[Tensor] = list(self.average.parameters())
+        currents: list[Tensor] = list(without_ddp(self.generator).parameters())
+        torch._foreach_lerp_(averages, currents, 1 - decay)
 
 
 def new_state(
@@ -65,10 +74,18 @@ def new_state(
     device: torch.device,
     wrap: Callable[[nn.Module], nn.Module] = lambda module: module,
 ) -> TrainState:
-    """Fresh networks and optimizers; wrap may distribute the networks (DDP).
+    """Networks with random weights, and their optimizers.
+
+    Args:
+        generator: settings of the generator.
+        discriminator: settings of the discriminator.
+        losses: kinds and weights of the loss terms.
+        optimizer: settings of both optimizers, and the precision.
+        device: where everything lies.
+        wrap: may wrap each network for distributed training (DDP).
 
     Raises:
-        ValueError: for fp16 on a CPU, where it is 15 times slower than fp32.
+        ValueError: if the precision is fp16 and the device a CPU, on which fp16 is 15 times slower than fp32.
     """
     precision = optimizer.precision or ("fp16" if device.type == "cuda" else "fp32")
     if precision == "fp16" and device.type == "cpu":
@@ -103,30 +120,30 @@ def train_step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
         Every loss term by name, as scalars still on the device: reading them waits for it.
     """
     templates, style, content = batch.to(state.device).normalised()
-    judge = plain(state.discriminator)
+    discriminator = without_ddp(state.discriminator)
 
     with state.autocast():
-        made = state.generator(content, templates)
-        judged = state.discriminator(torch.cat([style, made.image.detach()]))
-        real, fake = judged.split([len(style), len(templates)])
-    opposed = discriminator_loss(real, fake, state.losses.adversarial)
-    terms = {"discriminator": opposed}
-    if state.losses.r1 and state.step % PENALTY_EVERY == 0:
-        terms["r1"] = gradient_penalty(judge, style)
-        opposed = opposed + PENALTY_EVERY * state.losses.r1 * terms["r1"]
-    state.update(state.discriminator_optimizer, opposed)
+        collage = state.generator(content, templates)
+        logits = state.discriminator(torch.cat([style, collage.image.detach()]))
+        real, fake = logits.split([len(style), len(templates)])
+    loss = discriminator_loss(real, fake, state.losses.adversarial)
+    terms = {"discriminator": loss}
+    if state.losses.r1 and state.step % PENALTY_INTERVAL_STEPS == 0:
+        terms["r1"] = gradient_penalty(discriminator, style)
+        loss = loss + PENALTY_INTERVAL_STEPS * state.losses.r1 * terms["r1"]
+    state.update(state.discriminator_optimizer, loss)
 
-    # not through DDP: it would wait for gradients of weights that get none here
-    with state.autocast(), _frozen(judge):
-        logits = judge(made.image)
-        wanted = generator_terms(made, content, logits, state.losses)
-        loss = generator_loss(wanted, state.losses)
+    # not through DDP, which would wait for gradients of the discriminator's weights: there are none here
+    with state.autocast(), _frozen(discriminator):
+        logits = discriminator(collage.image)
+        objective = generator_terms(collage, content, logits, state.losses)
+        loss = generator_loss(objective, state.losses)
     state.update(state.generator_optimizer, loss)
 
     state.scaler.update()
     state.step += 1
-    state.follow()
-    terms |= {**wanted, "generator": loss}
+    state.update_average()
+    terms |= {**objective, "generator": loss}
     return {f"loss/{name}": term.detach() for name, term in terms.items()}
 
 

@@ -4,20 +4,18 @@ Below the folder::
 
     index.html, viewer.css, *.js     the viewer; it works from a disk as well as from a web server
     poster.js                        what the viewer knows: sizes, layers, templates, style pictures
-    LAYER.dzi                        one DeepZoom pyramid per layer, for other viewers too
+    LAYER.dzi                        one DeepZoom pyramid per layer, for other viewers, too
     LAYER_files/LEVEL/COL_ROW.jpg    its tiles; of labels PNG, in the palette's exact colours
-    labels_data/COL_ROW.js           the numbers themselves, at full resolution: hovering needs each pixel's own
+    labels_data/COL_ROW.js           the label numbers at full resolution: hovering needs the number of each pixel
     thumbs/N.jpg                     style picture N, small
 
-DeepZoom counts its levels from 1x1 pixel upwards and the store from full size downwards; both round sides up, so
-the store's halvings are the levels. A page opened from a disk may not read the pixels of a picture, nor fetch a
-file: it may run scripts, so that is what numbers come in.
+DeepZoom counts its levels from 1x1 pixel upwards and the store from full size downwards. Both round sides up, so the
+levels are the same. A page opened from a disk may neither read the pixels of a picture nor fetch a file, but it may run
+scripts: so the numbers come as scripts.
 """
 
 import base64
-import hashlib
 import io
-import json
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,74 +23,74 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import imagecodecs
 import numpy as np
-from fsspec.core import url_to_fs
 from numpy import ndarray
 from PIL import Image
 
-from magic.checks import require
 from magic.geometry import Box, Halo, TileGrid
-from pipelines.store.finished_poster import FinishedPoster
-from pipelines.store.pyramid import halved
-from pipelines.store.storage import absolute, claim, join, read_object, write_object
-from pipelines.workers.pool import Hands
+from pipelines.export.request import ExportRequest
+from pipelines.export.viewer_page import PAGE, TILE_PX, page_files, shown_pictures, thumbnail_name, tile_ending
+from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.posters.pyramid import halved
+from pipelines.storage.claims import claim
+from pipelines.storage.door import absolute, join, names_below, read_object, write_object
+from pipelines.storage.records import Record
+from pipelines.workers.function_pool import FunctionPool
 
-VIEWER = Path(__file__).parent / "viewer"
-PAGE = "index.html"
-TILE_PX = 512
 THUMB_PX = 256
 THUMB_QUALITY = 85
-MOST_ON_PALETTE = 256  # entries that a PNG's palette, and a byte, have
-WRITERS = 8  # objects of a block on their way at a time: storage far away answers slowly
-DZI = """<?xml version="1.0" encoding="UTF-8"?>
-<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" Format="{}" Overlap="0" TileSize="{}">
-  <Size Width="{}" Height="{}"/>
-</Image>
-"""
+MAX_PALETTE = 256
+"""Colours that the palette of a PNG can have, and numbers that a byte can have."""
+NUM_THREADS = 8
+"""Files of a block that are written at a time: distant storage answers slowly."""
 
 
-def export_deepzoom(poster: FinishedPoster, url: str, *, num_workers: int, quality: int) -> str:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ViewerIdentity(Record):
+    """What decides a viewer's files."""
+
+    KIND: ClassVar[str] = "viewer"
+    FORMAT: ClassVar[int] = 1
+    NOUN: ClassVar[str] = "the identity of a viewer"
+
+    poster: str
+    """Digest of the poster."""
+    quality: int
+    tile_px: int
+
+
+def write_viewer(request: ExportRequest) -> str:
     """Write a poster's folder for browsers. The same call again does what is missing and rewrites nothing.
 
     Args:
-        poster: what to write.
-        url: of the folder, on any storage; new, or one of the same poster and quality.
-        num_workers: processes that write, one CPU and a block of 2048 x 2048 pixels each.
-        quality: of the JPEG tiles, 1 to 100. Colours are kept at full resolution (4:4:4).
+        request: its layer plays no part; the folder is new, or one of the same poster and quality.
 
     Returns:
         The URL of the page to open.
 
     Raises:
         ValueError: if the folder holds anything else.
-        RuntimeError: if parts keep failing, as when a style picture is gone or another one now; what is done is kept.
+        RuntimeError: if parts keep failing, for instance because a style picture is gone or was changed; what is done
+            is kept.
     """
-    require(1 <= quality <= 100, "a quality of 1 to 100", quality, "85 to 92 is usual")
-    export = _Export(poster, absolute(url), quality, poster.layers)
-    claim(export.url, export.job, "the folder of a DeepZoom export")
-    there = export.listed()
-    with closing(Hands(export, num_workers)) as hands:
-        for _ in hands.each(_write_thumbnail, [n for n in export.pictures if _thumbnail(n) not in there], "thumbnails"):
+    poster = request.poster
+    export = _Export(poster, absolute(request.url), request.options.quality, poster.layers)
+    claim(export.url, export.identity, "the folder of a DeepZoom export")
+    existing = names_below(export.url)
+    with closing(FunctionPool(export, request.num_workers)) as pool:
+        thumbnails = [number for number in shown_pictures(poster) if thumbnail_name(number) not in existing]
+        blocks = [number for number, block in enumerate(export.blocks) if not existing.issuperset(block.files)]
+        for _ in pool.map(_write_thumbnail, thumbnails, "thumbnails"):
             pass
-        left = [number for number, block in enumerate(export.blocks) if not there.issuperset(block.files)]
-        for _ in hands.each(_write_block, left, "DeepZoom tiles"):
+        for _ in pool.map(_write_block, blocks, "DeepZoom tiles"):
             pass
-    for name, data in export.page_files():  # the page last: where it is, all else is
+    for name, data in page_files(poster):  # the page last: where it is, all else is
         if read_object(join(export.url, name)) != data:
             write_object(join(export.url, name), data)
     return join(export.url, PAGE)
-
-
-def _file_name(url: str) -> str:
-    """What the world may know of where a picture is from: no folders, no query with a key in it."""
-    return url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
-
-
-def _model_name(uri: str) -> str:
-    return uri if uri.startswith("models:/") else _file_name(uri)
 
 
 class _Tile(NamedTuple):
@@ -103,11 +101,11 @@ class _Tile(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """What one task writes: the tiles in a part of a layer's halving."""
+    """What one task writes: the tiles in one part of a layer's pyramid level."""
 
     layer: str
     level: int
-    """Halvings."""
+    """Of the store's pyramid: 0 is full size."""
     deepzoom_level: int
     box: Box
 
@@ -115,7 +113,7 @@ class _Block(NamedTuple):
     def tiles(self) -> Iterator[_Tile]:
         """All tiles in the block."""
         folder = f"{self.layer}_files/{self.deepzoom_level}"
-        return self._cut(folder, "png" if self.layer == "labels" else "jpg")
+        return self._cut(folder, tile_ending(self.layer))
 
     @property
     def numbers(self) -> Iterator[_Tile]:
@@ -135,7 +133,7 @@ class _Block(NamedTuple):
 
 @dataclass(frozen=True)
 class _Export:
-    """One poster on its way into one folder. Picklable: workers write their blocks through it."""
+    """One poster that is written into one folder. It can be sent to workers, which write their blocks through it."""
 
     poster: FinishedPoster
     url: str
@@ -143,35 +141,22 @@ class _Export:
     layers: tuple[str, ...]
 
     @property
-    def job(self) -> dict[str, Any]:
+    def identity(self) -> ViewerIdentity:
         """What the folder belongs to."""
-        decided_by = json.dumps(self.poster.decided_by, sort_keys=True).encode()
-        digest = hashlib.sha256(decided_by).hexdigest()
-        return {"kind": "deepzoom", "poster": digest, "quality": self.quality, "tile_px": TILE_PX}
-
-    @property
-    def pictures(self) -> list[int]:
-        """Numbers of the style pictures that templates show."""
-        return sorted({template.picture for template in self.poster.templates})
+        return ViewerIdentity(poster=self.poster.manifest.pixels_digest, quality=self.quality, tile_px=TILE_PX)
 
     @cached_property
     def blocks(self) -> tuple[_Block, ...]:
-        """All that is to be written of all layers, down to 1x1 pixel."""
+        """The blocks of all layers, down to the level of 1x1 pixel."""
         store = self.poster.store
-        most = (max(store.size()) - 1).bit_length()
-        blocks = []
-        for layer in self.layers:
-            for level in range(most + 1):
-                # beyond the store's halvings one block is enough: all of them fit into a tile
-                cores = [tile.core for tile in store.blocks(level)]
-                blocks += [_Block(layer, level, most - level, core) for core in cores]
-        return tuple(blocks)
-
-    def listed(self) -> set[str]:
-        """Names of the files that are in the folder; each of them is whole."""
-        fs, path = url_to_fs(self.url)
-        fs.invalidate_cache()
-        return {name[len(path.rstrip("/")) + 1 :] for name in fs.find(path)}
+        max_level = (max(store.size()) - 1).bit_length()
+        # levels smaller than the store's pyramid have one block each: they fit into a tile
+        return tuple(
+            _Block(layer, level, max_level - level, tile.core)
+            for layer in self.layers
+            for level in range(max_level + 1)
+            for tile in store.blocks(level)
+        )
 
     def pixels(self, block: _Block) -> ndarray:
         """A block's pixels, [C h w]; of labels their numbers."""
@@ -181,58 +166,21 @@ class _Export:
             return self._read(block.layer, block.box, block.level)
         pixels = self._read(block.layer, Box(0, 0, *store.size(smallest)), smallest)
         for _ in range(block.level - smallest):
-            pixels = halved(block.layer, pixels)
+            pixels = halved(pixels, has_means=block.layer != "labels")
         return pixels
 
     def encode(self, layer: str, pixels: ndarray) -> bytes:
         """A tile as a file."""
         if layer == "labels":
             return self._label_png(pixels[0])
-        picture = pixels.transpose(1, 2, 0).copy()  # not ascontiguousarray: it leaves strange strides on a side of 1
+        picture = pixels.transpose(1, 2, 0).copy()  # ascontiguousarray would leave odd strides where a side is 1
         return bytes(imagecodecs.jpeg8_encode(picture, level=self.quality, subsampling="444"))
 
     def encode_numbers(self, name: str, labels: ndarray) -> bytes:
         """Label numbers as a script: one byte each, or two (the lower first), deflated."""
-        kind = "<u1" if len(self.poster.templates) <= MOST_ON_PALETTE else "<u2"
+        kind = "<u1" if len(self.poster.manifest.identity.templates) <= MAX_PALETTE else "<u2"
         packed = base64.b64encode(zlib.compress(labels.astype(kind).tobytes())).decode()
         return f'labelBlock("{Path(name).stem}","{packed}");\n'.encode()
-
-    def page_files(self) -> Iterator[tuple[str, bytes]]:
-        """The viewer's files and what it knows; the page last."""
-        height, width = self.poster.store.size()
-        for layer in self.layers:
-            yield f"{layer}.dzi", DZI.format("png" if layer == "labels" else "jpg", TILE_PX, width, height).encode()
-        about = json.dumps(self._about(), separators=(",", ":"))
-        yield "poster.js", f"const POSTER = {about};\n".encode()
-        for path in sorted(VIEWER.iterdir(), key=lambda path: (path.name == PAGE, path.name)):
-            yield path.name, path.read_bytes()
-
-    def _about(self) -> dict[str, Any]:
-        poster, manifest = self.poster, self.poster.manifest
-        height, width = poster.store.size()
-        pairs = zip(poster.templates, poster.colours, strict=True)
-        sources = {number: poster.pictures[number] for number in self.pictures}
-        return {
-            "width": width,
-            "height": height,
-            "tilePx": TILE_PX,
-            "layers": self.layers,
-            "templates": [template._asdict() | {"colour": colour} for template, colour in pairs],
-            "pictures": {
-                number: {
-                    "name": _file_name(info["url"]),
-                    "width": info["width"],
-                    "height": info["height"],
-                    "thumb": _thumbnail(number),
-                }
-                for number, info in sources.items()
-            },
-            "preview": poster.is_preview,
-            "copies": poster.copies,
-            "warped": manifest["warp"] != "none",
-            "resized": manifest["style"]["scale"] != 1 or manifest["style"]["square_px"] is not None,
-            "model": manifest["model"] | {"uri": _model_name(manifest["model"]["uri"])},
-        }
 
     def _read(self, layer: str, box: Box, level: int) -> ndarray:
         if layer == "labels":
@@ -241,7 +189,7 @@ class _Export:
 
     def _label_png(self, labels: ndarray) -> bytes:
         colours = np.array(self.poster.colours, np.uint8)
-        if len(colours) <= MOST_ON_PALETTE:
+        if len(colours) <= MAX_PALETTE:
             image = Image.fromarray(labels.astype(np.uint8))
             image.putpalette(colours.tobytes())
         else:
@@ -257,16 +205,12 @@ def _grid(height: int, width: int, side: int) -> Iterator[Box]:
     return (tile.core for tile in tiles)
 
 
-def _thumbnail(number: int) -> str:
-    return f"thumbs/{number}.jpg"
-
-
 def _write_thumbnail(export: _Export, number: int) -> None:
     image = Image.fromarray(export.poster.style_picture(number))
     image.thumbnail((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=THUMB_QUALITY)
-    write_object(join(export.url, _thumbnail(number)), buffer.getvalue())
+    write_object(join(export.url, thumbnail_name(number)), buffer.getvalue())
 
 
 def _write_block(export: _Export, number: int) -> None:
@@ -276,8 +220,8 @@ def _write_block(export: _Export, number: int) -> None:
     def part(tile: _Tile) -> ndarray:
         return pixels[(slice(None), *tile.box.within(block.box).slices)]
 
-    with ThreadPoolExecutor(WRITERS) as threads:
+    with ThreadPoolExecutor(NUM_THREADS) as threads:
         files = [(tile.name, export.encode(block.layer, part(tile))) for tile in block.tiles]
         files += [(tile.name, export.encode_numbers(tile.name, part(tile)[0])) for tile in block.numbers]
-        for written in [threads.submit(write_object, join(export.url, name), data) for name, data in files]:
-            written.result()
+        for future in [threads.submit(write_object, join(export.url, name), data) for name, data in files]:
+            future.result()

@@ -1,4 +1,4 @@
-"""PNG: a small picture at once, or one of any size in parts, deflated by every core."""
+"""PNG: a layer or any picture that is too large for memory, in parts that all cores compress; or a small picture."""
 
 import io
 import os
@@ -13,18 +13,30 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from pipelines.export.formats import DEFAULT_DPI
+from pipelines.export.request import ExportRequest
 from pipelines.pictures.decoding import SRGB
 
-DPI = 300.0
 MM_PER_INCH = 25.4
 PART_PX = 64
+"""Rows that one core compresses at a time."""
+COMPRESSION_LEVEL = 1
+"""Of zlib: on painted textures higher levels take four times as long for a few per cent."""
+
+
+def write_png(request: ExportRequest) -> str:
+    """Write a layer as a file."""
+    height, width = request.poster.store.size()
+    with request.open() as (path, reader), path.open("wb") as file:
+        file.writelines(png_parts(reader.bands(), height, width, dpi=request.dpi, level=COMPRESSION_LEVEL))
+    return request.url
 
 
 def encode_png(image: Image.Image) -> bytes:
     """A small picture as PNG bytes; the same picture always gives the same bytes."""
     buffer = io.BytesIO()
-    # compress_level 1: on painted textures higher levels take four times as long for a few per cent
-    image.save(buffer, "PNG", compress_level=1, dpi=(DPI, DPI), icc_profile=srgb_profile())
+    dpi = (DEFAULT_DPI, DEFAULT_DPI)
+    image.save(buffer, "PNG", compress_level=COMPRESSION_LEVEL, dpi=dpi, icc_profile=srgb_profile())
     return buffer.getvalue()
 
 
@@ -37,14 +49,14 @@ def srgb_profile() -> bytes:
 def png_parts(
     bands: Iterable[UInt8[ndarray, "h W 3"]], height: int, width: int, *, dpi: float, level: int
 ) -> Iterator[bytes]:
-    """The parts of a PNG file, of a picture of any size, as its rows come.
+    """The parts of a PNG file of any size, made while its rows come in.
 
-    Rows are filtered by "sub" alone, the difference from the pixel on the left: to search for the best filter of each
-    row takes three times as long for a few per cent. Every core deflates rows of its own: deflated parts that end on
-    whole bytes may follow one another (RFC 1951, 3.2.4).
+    Every row is filtered by "sub", the difference from the pixel on the left. Searching for the best filter of each row
+    takes three times as long and saves a few per cent. Each core compresses some rows by itself: compressed parts that
+    end on whole bytes may follow one another (RFC 1951, 3.2.4).
 
     Args:
-        bands: all rows, some at a time.
+        bands: all rows, from top to bottom, some at a time.
         height: in pixels.
         width: in pixels.
         dpi: dots per inch, kept as whole dots per metre.

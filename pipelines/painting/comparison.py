@@ -7,9 +7,9 @@ import torch
 
 from magic.geometry import Box
 from magic.pixels import to_uint8
-from magic.scene.reference import Shown, region
+from magic.scene.reference import Rendering, render_region
 from magic.scene.renderer import TileRenderer
-from pipelines.store.finished_poster import FinishedPoster
+from pipelines.posters.finished_poster import FinishedPoster
 
 
 class StoreError(NamedTuple):
@@ -30,7 +30,7 @@ class StoreError(NamedTuple):
         return StoreError(mean, max(self.maximum, other.maximum), self.flips + other.flips, pixels)
 
 
-def compare(poster: FinishedPoster, box: Box, shown: Shown) -> StoreError:
+def compare(poster: FinishedPoster, box: Box, shown: Rendering) -> StoreError:
     """The store's pixels in a box of the poster, against what was painted there anew."""
     errors = [
         np.abs(poster.store.read(name, box).astype(int) - to_uint8(torch.from_numpy(anew)).numpy())
@@ -57,11 +57,11 @@ def check_regions(
     statistics = poster.statistics({net: generator.num_statistics(net) for net in generator.nets})
     rng = np.random.default_rng(seed)
     height, width = poster.store.size()
-    bleed, total = poster.store.canvas.bleed_before, None
+    padding, total = poster.store.canvas.padding_before, None
     for _ in range(number):
         top, left = (int(rng.integers(max(length - side_px, 0) + 1)) for length in (height, width))
         box = Box(top, left, min(top + side_px, height), min(left + side_px, width))
-        error = compare(poster, box, region(renderer, box.shifted(bleed, bleed), statistics))
+        error = compare(poster, box, render_region(renderer, box.shifted(padding, padding), statistics))
         total = error if total is None else total.joined(error)
     assert total is not None, "no region"
     return total

@@ -1,4 +1,4 @@
-"""Open any picture on any storage, safely, as 8-bit sRGB.
+"""Decode any picture, safely, as 8-bit sRGB.
 
 What is done to pictures that are not plain RGB, in this order:
 
@@ -15,48 +15,17 @@ alpha          laid on white
 """
 
 import io
-import time
-from collections.abc import Sequence
 
-import fsspec
 import numpy as np
-from fsspec.core import url_to_fs
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from magic.checks import require
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-READ_ATTEMPTS, READ_PAUSE_S = 3, 0.5
 
 Image.MAX_IMAGE_PIXELS = None  # decode() checks each picture against its own limit, before decoding
-
-
-def list_pictures(urls: Sequence[str]) -> list[str]:
-    """All pictures under files, folders and globs, sorted, each once.
-
-    Raises:
-        ValueError: if there are no URLs, or one of them leads to no picture.
-    """
-    require(len(urls) >= 1, "at least one URL of pictures", list(urls), "name a file, a folder or a glob")
-    return sorted({picture for url in urls for picture in _expand(url)})
-
-
-def read_bytes(url: str) -> bytes:
-    """The file at a URL; a storage that fails is asked again, twice."""
-    for attempt in range(1, READ_ATTEMPTS + 1):
-        try:
-            with fsspec.open(url, "rb") as file:
-                return file.read()  # type: ignore[no-any-return]
-        except FileNotFoundError:
-            raise
-        except Exception:  # every storage library has errors of its own
-            if attempt == READ_ATTEMPTS:
-                raise
-            time.sleep(READ_PAUSE_S * 2**attempt)
-    raise AssertionError
 
 
 def reason_of(error: Exception) -> str:
@@ -70,7 +39,7 @@ def reason_of(error: Exception) -> str:
 def decode(
     data: bytes, *, scale: float = 1.0, square_px: int | None = None, max_megapixels: float = 500.0
 ) -> UInt8[ndarray, "H W 3"]:
-    """Decode a picture, by the rules at the head of this module, and resize it.
+    """Decode a picture by the rules at the head of this module, and resize it.
 
     Args:
         data: the file.
@@ -93,23 +62,6 @@ def decode(
         size = max(round(rgb.width * scale), 1), max(round(rgb.height * scale), 1)
         rgb = rgb.resize(size, Image.Resampling.LANCZOS)
     return np.array(rgb)
-
-
-def _expand(url: str) -> list[str]:
-    try:
-        fs, path = url_to_fs(url)
-        if fs.isdir(path):
-            found = fs.find(path)
-        elif fs.exists(path):
-            found = [path]
-        else:
-            found = fs.glob(path) if any(sign in path for sign in "*?[") else []
-    except Exception as error:  # every storage library has errors of its own
-        raise ValueError(f"expected pictures at {url}, got: {reason_of(error)}; check the URL") from error
-    single = found == [path]
-    pictures = [fs.unstrip_protocol(name) for name in found if single or name.lower().endswith(SUFFIXES)]
-    require(bool(pictures), f"pictures at {url}", f"{len(found)} files, no picture", "check the URL")
-    return pictures
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""The pictures of a source, without a cluster."""
+"""The pictures of a source, read by this process alone."""
 
 import hashlib
 from typing import NamedTuple
@@ -8,8 +8,10 @@ from numpy import ndarray
 
 from magic.checks import require
 from magic.scene.memory import PictureList
-from pipelines.pictures.decoding import decode, list_pictures, read_bytes, reason_of
+from pipelines.pictures.decoding import decode, reason_of
+from pipelines.pictures.picture_urls import list_pictures
 from pipelines.pictures.settings import SourceConfig
+from pipelines.storage.door import fetch
 
 
 def picture_shares(config: SourceConfig) -> dict[str, float]:
@@ -22,9 +24,9 @@ def picture_shares(config: SourceConfig) -> dict[str, float]:
         return dict.fromkeys(list_pictures(config.urls), 1.0)
     shares: dict[str, float] = {}
     for url, share in zip(config.urls, config.shares, strict=True):
-        found = list_pictures([url])
-        for picture in found:
-            shares[picture] = shares.get(picture, 0.0) + share / len(found)
+        pictures = list_pictures([url])
+        for picture in pictures:
+            shares[picture] = shares.get(picture, 0.0) + share / len(pictures)
     return shares
 
 
@@ -40,30 +42,30 @@ def read_source(config: SourceConfig, *, min_side_px: int, name: str) -> Picture
     return PictureList(pictures, [shares[url] for url in urls])
 
 
-class Read(NamedTuple):
+class ReadPicture(NamedTuple):
     """A picture, and the digest of the file that it was read from."""
 
     pixels: UInt8[ndarray, "H W 3"]
     sha256: str
 
 
-def read_picture(url: str, config: SourceConfig, *, min_side_px: int, name: str) -> Read:
+def read_picture(url: str, config: SourceConfig, *, min_side_px: int, name: str) -> ReadPicture:
     """One picture of a source, at its size.
 
     Raises:
         ValueError: if it is damaged or too small.
     """
     try:
-        data = read_bytes(url)
+        data = fetch(url)
         pixels = decode_for(data, config)
     except Exception as error:  # a damaged file can raise anything
         raise ValueError(f"expected a {name} picture at {url}, got: {reason_of(error)}; leave it out") from error
     size = pixels.shape[:2]
     require(min(size) >= min_side_px, f"at least {min_side_px} pixels on each side of {url}", size, "leave it out")
-    return Read(pixels, hashlib.sha256(data).hexdigest())
+    return ReadPicture(pixels, hashlib.sha256(data).hexdigest())
 
 
-def read_single(url: str, name: str) -> Read:
+def read_single(url: str, name: str) -> ReadPicture:
     """The one picture at a URL, at its own size.
 
     Raises:

@@ -1,16 +1,17 @@
-"""Configuration of where pictures come from and how they are cropped. Imports nothing heavy."""
+"""The settings of where pictures come from and how they are cropped. Imports nothing heavy."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from magic.checks import require
+from magic.options import FREE, PICTURES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceConfig:
     """Pictures on any storage that fsspec reaches."""
 
-    urls: tuple[str, ...] = ()
+    urls: Annotated[tuple[str, ...], PICTURES] = ()
     """Files, folders (searched deeply) and globs: local paths, s3://bucket/folder, memory://..."""
     scale: float = 1.0
     """Factor by which every picture is resized before it is cropped; a smaller style gives smaller pieces."""
@@ -18,12 +19,12 @@ class SourceConfig:
     """Scale and trim every picture to a square of this side: for folders of aligned pictures (faces, say) that are
     taken whole. Takes the place of scale."""
     shares: tuple[float, ...] = ()
-    """How often each of the urls is used, relative to the others, one number each; a folder's pictures divide its
-    share evenly, those included that turn out to be of no use. Left out: all pictures alike."""
+    """How often each of the urls is used, relative to the others: one number for each. The pictures of a folder divide
+    its share evenly; those that turn out to be of no use count, too. Left out: all pictures alike."""
     max_megapixels: float = 500.0
     """Larger pictures are skipped unread: a small file may unpack to fill the memory."""
-    hold_megabytes: int = 500
-    """Decoded pictures kept in the object store; those beyond it are decoded again when their turn comes."""
+    hold_megabytes: Annotated[int, FREE] = 500
+    """Decoded pictures that the object store keeps. Further ones are decoded again whenever they are used."""
 
     def __post_init__(self) -> None:
         require(self.scale > 0, "a scale > 0", self.scale, "1 keeps the size")
@@ -66,7 +67,7 @@ class CropConfig:
     crops each time it is decoded."""
     batches_per_pool: int = 256
     """After so many batches the next pool of pictures takes its turn."""
-    data_workers: int | None = None
+    data_workers: Annotated[int | None, FREE] = None
     """Ray Data tasks that crop at the same time; left out, Ray Data decides."""
 
     def __post_init__(self) -> None:
@@ -77,17 +78,17 @@ class CropConfig:
             self.num_templates,
             "raise num-templates; the paper uses 50",
         )
-        least = self.min_templates
+        smallest = self.min_templates
         require(
-            least is None or 1 <= least <= self.num_templates,
+            smallest is None or 1 <= smallest <= self.num_templates,
             f"min_templates in 1..{self.num_templates}",
-            least,
+            smallest,
             "leave it out for a constant K",
         )
         require(
-            self.memory == "random" or least is None,
+            self.memory == "random" or smallest is None,
             "a constant K for a fixed memory",
-            least,
+            smallest,
             "leave min_templates out",
         )
         require(self.batch_size >= 1, "batch_size >= 1", self.batch_size, "the paper uses 6")

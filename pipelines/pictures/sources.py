@@ -2,57 +2,45 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from threading import Lock
 from typing import Any
 
 import ray
 from cachetools import LRUCache, cached
-from fsspec.core import url_to_fs
 from jaxtyping import UInt8
 from numpy import ndarray
 from tqdm import tqdm
 
 from magic.checks import require
-from pipelines.pictures.decoding import read_bytes, reason_of
+from pipelines.pictures.decoding import reason_of
 from pipelines.pictures.reading import decode_for, picture_shares
 from pipelines.pictures.settings import SourceConfig
+from pipelines.pictures.source_records import PictureInfo, SkippedPicture, SourceIdentity, SourceSummary
 from pipelines.pictures.tone import Tone, match_tone, pooled, tone_of
-from pipelines.store.storage import absolute
+from pipelines.storage.door import absolute, fetch, is_in_this_process
 
 log = logging.getLogger(__name__)
-IN_FLIGHT = 64
-CACHE_BYTES = 1_000_000_000  # of decoded pictures that each process keeps of those that are not held
-
-
-@dataclass(frozen=True, slots=True)
-class PictureInfo:
-    """What is known of one picture of a source."""
-
-    url: str
-    sha256: str
-    """Digest of the file."""
-    height: int
-    """In pixels, after scaling."""
-    width: int
-    """In pixels, after scaling."""
-    tone: Tone
-    share: float = 1.0
-    """How often it is used, relative to the others."""
+MAX_IN_FLIGHT = 64
+"""Pictures that Ray tasks read at a time."""
+MAX_CACHED_BYTES = 1_000_000_000
+"""Of decoded pictures that each process remembers, of those that the object store does not hold."""
+MIN_FOR_BAR = 50
+"""Fewer pictures are read so soon that a progress bar would only flicker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The readable pictures of a source, in a fixed order, each held or to be fetched."""
+    """The usable pictures of a source, in a fixed order. Any process of the cluster can get their pixels."""
 
     config: SourceConfig
     pictures: tuple[PictureInfo, ...]
-    held: tuple[Any, ...]
-    """For each picture the object reference of its pixels, or None where it is decoded on demand."""
-    skipped: tuple[tuple[str, str], ...]
-    """URL and reason of every picture that cannot be used."""
-    wanted: Tone | None = None
+    references: tuple[Any, ...]
+    """For each picture the Ray object reference of its pixels, or None for one that is decoded whenever it is used."""
+    skipped: tuple[SkippedPicture, ...]
+    """The pictures that cannot be used."""
+    target_tone: Tone | None = None
     """The tone that every picture is brought into, if any."""
 
     def __len__(self) -> int:
@@ -60,9 +48,9 @@ class Source:
 
     def get(self, number: int) -> UInt8[ndarray, "H W 3"]:
         """The pixels of a picture."""
-        ref, info = self.held[number], self.pictures[number]
-        pixels: UInt8[ndarray, "H W 3"] = ray.get(ref) if ref is not None else _fetch(info.url, self.config)
-        return pixels if self.wanted is None else match_tone(pixels, info.tone, self.wanted)
+        reference, info = self.references[number], self.pictures[number]
+        pixels: UInt8[ndarray, "H W 3"] = _decoded(info.url, self.config) if reference is None else ray.get(reference)
+        return pixels if self.target_tone is None else match_tone(pixels, info.tone, self.target_tone)
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -80,9 +68,9 @@ class Source:
         tone = pooled((picture.height * picture.width, picture.tone) for picture in self.pictures)
         return Tone(round(tone.mean, 2), round(tone.deviation, 2))  # the same on every kind of processor
 
-    def in_tone(self, wanted: Tone) -> "Source":
+    def in_tone(self, tone: Tone) -> "Source":
         """The same source with every picture brought into a tone."""
-        return replace(self, wanted=wanted)
+        return replace(self, target_tone=tone)
 
     @property
     def digest(self) -> str:
@@ -91,28 +79,21 @@ class Source:
         parts = [repr(sizing), *(f"{picture.sha256} {picture.share:g}" for picture in self.pictures)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def identity(self) -> dict[str, Any]:
-        """What makes this source the same again: no more than decides its pixels."""
-        return {
-            "urls": [absolute(url) for url in self.config.urls],
-            "scale": self.config.scale,
-            "square_px": self.config.square_px,
-            "shares": list(self.config.shares),
-            "digest": self.digest,
-            "tone": self.wanted,
-        }
+    def identity(self) -> SourceIdentity:
+        """What makes this source the same again."""
+        return SourceIdentity(
+            urls=tuple(absolute(url) for url in self.config.urls),
+            scale=self.config.scale,
+            square_px=self.config.square_px,
+            shares=self.config.shares,
+            digest=self.digest,
+            tone=self.target_tone,
+        )
 
-    def summary(self) -> dict[str, Any]:
-        """For recipes: identity, and how many pictures there are, which may be hundreds of thousands."""
-        return {**self.identity(), "num_pictures": len(self.pictures), "num_skipped": len(self.skipped)}
-
-    def describe(self) -> dict[str, Any]:
-        """For manifests: identity, and every picture."""
-        return {
-            **self.identity(),
-            "pictures": [asdict(picture) for picture in self.pictures],
-            "skipped": [{"url": url, "reason": reason} for url, reason in self.skipped],
-        }
+    def summary(self) -> SourceSummary:
+        """Its identity and how many pictures it has, for the recipe of a model."""
+        identity = {field.name: getattr(self.identity(), field.name) for field in fields(SourceIdentity)}
+        return SourceSummary(**identity, num_pictures=len(self.pictures), num_skipped=len(self.skipped))
 
 
 def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:
@@ -131,62 +112,71 @@ def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:
     """
     shares = picture_shares(config)
     urls = sorted(shares)
-    pictures, held, skipped, room = [], [], [], config.hold_megabytes * 1_000_000
-    bar = tqdm(total=len(urls), desc=f"reading {name} pictures", unit="picture", disable=len(urls) < 50)
-    for url, (found, pixels) in _examined(urls, config, min_side_px):
-        bar.update()
-        if isinstance(found, str):
-            log.warning("%s: skipped %s: %s", name, url, found)
-            skipped.append((url, found))
-            continue
-        room -= 3 * found.height * found.width
-        pictures.append(replace(found, share=shares[url]))
-        held.append(pixels if room >= 0 else None)
-    bar.close()
+    pictures, references, skipped, room = [], [], [], config.hold_megabytes * 1_000_000
+    with tqdm(total=len(urls), desc=f"reading {name} pictures", unit="picture", disable=len(urls) < MIN_FOR_BAR) as bar:
+        for url, outcome, pixels in _examine_all(urls, config, min_side_px):
+            bar.update()
+            if isinstance(outcome, SkippedPicture):
+                log.warning("%s: skipped %s: %s", name, url, outcome.reason)
+                skipped.append(outcome)
+                continue
+            room -= 3 * outcome.height * outcome.width
+            pictures.append(replace(outcome, share=shares[url]))
+            references.append(pixels if room >= 0 else None)
+    _require_usable(pictures, references, skipped, name)
+    return Source(config, tuple(pictures), tuple(references), tuple(skipped))
+
+
+def _require_usable(
+    pictures: Sequence[PictureInfo], references: Sequence[Any], skipped: Sequence[SkippedPicture], name: str
+) -> None:
+    """Refuse a source without a usable picture, or with pictures that no other process could read."""
+    total = len(pictures) + len(skipped)
     if skipped:
-        log.warning("%s: %d of %d pictures skipped", name, len(skipped), len(urls))
-    first = f"; the first: {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
-    require(bool(pictures), f"a usable {name} picture among {len(urls)}", "none", "give other pictures" + first)
-    in_memory = [p.url for p, ref in zip(pictures, held, strict=True) if ref is None and _only_here(p.url)]
-    require(not in_memory, "room to hold all memory:// pictures", f"{len(in_memory)} too many", "raise hold-megabytes")
-    return Source(config, tuple(pictures), tuple(held), tuple(skipped))
+        log.warning("%s: %d of %d pictures skipped", name, len(skipped), total)
+    first = f"; the first: {skipped[0].url}: {skipped[0].reason}" if skipped else ""
+    require(bool(pictures), f"a usable {name} picture among {total}", "none", "give other pictures" + first)
+    lost = [
+        info.url
+        for info, reference in zip(pictures, references, strict=True)
+        if reference is None and is_in_this_process(info.url)
+    ]
+    require(not lost, "room to hold all memory:// pictures", f"{len(lost)} too many", "raise hold-megabytes")
 
 
-def _examined(urls: list[str], config: SourceConfig, min_side_px: int) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Each URL with what _examine found and a reference to the pixels."""
-    elsewhere = []
-    for url in urls:
-        if _only_here(url):
-            found, pixels = _examine(url, config, min_side_px)
-            yield url, (found, None if pixels is None else ray.put(pixels))
-        else:
-            elsewhere.append(url)
+Outcome = PictureInfo | SkippedPicture
+
+
+def _examine_all(urls: Sequence[str], config: SourceConfig, min_side_px: int) -> Iterator[tuple[str, Outcome, Any]]:
+    """Each URL with what was found there, and a reference to the pixels."""
+    for url in filter(is_in_this_process, urls):
+        outcome, pixels = _examine(url, config, min_side_px)
+        yield url, outcome, None if pixels is None else ray.put(pixels)
+    elsewhere = [url for url in urls if not is_in_this_process(url)]
     examine = ray.remote(num_returns=2)(_examine)
-    for start in range(0, len(elsewhere), IN_FLIGHT):
-        some = elsewhere[start : start + IN_FLIGHT]
-        refs = [examine.remote(url, config, min_side_px) for url in some]
-        for url, (found, pixels) in zip(some, refs, strict=True):
-            yield url, (ray.get(found), pixels)
+    for start in range(0, len(elsewhere), MAX_IN_FLIGHT):
+        batch = elsewhere[start : start + MAX_IN_FLIGHT]
+        references = [examine.remote(url, config, min_side_px) for url in batch]
+        for url, (outcome, pixels) in zip(batch, references, strict=True):
+            yield url, ray.get(outcome), pixels
 
 
-def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[PictureInfo | str, ndarray | None]:
+def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[Outcome, ndarray | None]:
     """A picture's description and pixels, or why it cannot be used."""
     try:
-        data = read_bytes(url)
+        data = fetch(url)
         pixels = decode_for(data, config)
     except Exception as error:  # noqa: BLE001 - a damaged file can raise anything, and must not end the survey
-        return reason_of(error), None
+        return SkippedPicture(url=url, reason=reason_of(error)), None
     height, width, _ = pixels.shape
     if min(height, width) < min_side_px:
-        return f"too small: {width}x{height}, needs {min_side_px} pixels on each side", None
-    return PictureInfo(url, hashlib.sha256(data).hexdigest(), height, width, tone_of(pixels)), pixels
+        reason = f"too small: {width}x{height}, needs {min_side_px} pixels on each side"
+        return SkippedPicture(url=url, reason=reason), None
+    digest = hashlib.sha256(data).hexdigest()
+    return PictureInfo(url=url, sha256=digest, height=height, width=width, tone=tone_of(pixels)), pixels
 
 
-@cached(LRUCache(CACHE_BYTES, getsizeof=lambda pixels: pixels.nbytes), lock=Lock())
-def _fetch(url: str, config: SourceConfig) -> ndarray:
-    return decode_for(read_bytes(url), config)
-
-
-def _only_here(url: str) -> bool:
-    """Whether a URL is of a storage that lives in this process."""
-    return "memory" in url_to_fs(url)[0].protocol
+@cached(LRUCache(MAX_CACHED_BYTES, getsizeof=lambda pixels: pixels.nbytes), lock=Lock())
+def _decoded(url: str, config: SourceConfig) -> ndarray:
+    """The pixels of a picture that is not held; each process remembers the ones it used last."""
+    return decode_for(fetch(url), config)

@@ -1,10 +1,10 @@
 """The tone of pictures: mean and spread of coarse luminance, and bringing a content picture into a style's tone.
 
-A dark style cannot paint a bright content at its own luminance: everything brighter than the style would be lost
-in one flat tone. Content is therefore brought into the style's tone, in training and in painting alike. What counts
-is luminance averaged over cells, as large as pieces of a collage are: most of a busy style's contrast lies within
-such cells. A content of the same spread from pixel to pixel has nearly all of it between cells, and would be painted
-with the few plain, bright and dark pieces that the style has.
+A dark style cannot paint a bright content: everything brighter than the style would become one flat tone. Content is
+therefore brought into the style's tone, in training and in painting alike. The tone is measured on luminance averaged
+over cells that are as large as pieces of a collage, because most of a busy style's contrast lies within such cells. A
+content with the same spread from pixel to pixel has nearly all of it between cells; it would be painted with the few
+plain bright and dark pieces that the style has.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ class Tone(NamedTuple):
 
 
 def tone_of(picture: UInt8[ndarray, "H W 3"], cell_px: int = CELL_PX) -> Tone:
-    """The tone of one picture; of a shrunk one, with cells that are shrunk as much."""
+    """The tone of one picture. Of a shrunk picture, cell_px has to shrink with it."""
     luma = picture @ np.array(LUMA, np.float32)
     cell_y, cell_x = (min(cell_px, side) for side in luma.shape)
     rows, columns = luma.shape[0] // cell_y, luma.shape[1] // cell_x
@@ -49,9 +49,9 @@ def common_tone(pictures: Iterable[UInt8[ndarray, "_ _ 3"]]) -> Tone:
     return pooled((picture.shape[0] * picture.shape[1], tone_of(picture)) for picture in pictures)
 
 
-def match_tone(picture: UInt8[ndarray, "H W 3"], own: Tone, wanted: Tone) -> UInt8[ndarray, "H W 3"]:
-    """The picture moved and stretched from its own tone to the wanted one; what leaves 0..255 is clipped."""
-    gain = wanted.deviation / own.deviation if own.deviation > 0 else 1.0
-    levels = (np.arange(256) - own.mean) * gain + wanted.mean
+def match_tone(picture: UInt8[ndarray, "H W 3"], own: Tone, target: Tone) -> UInt8[ndarray, "H W 3"]:
+    """The picture, shifted and stretched from its own tone to the target tone. Values outside 0..255 are clipped."""
+    gain = target.deviation / own.deviation if own.deviation > 0 else 1.0
+    levels = (np.arange(256) - own.mean) * gain + target.mean
     matched: UInt8[ndarray, "H W 3"] = levels.round().clip(0, 255).astype(np.uint8)[picture]
     return matched

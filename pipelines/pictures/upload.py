@@ -1,4 +1,4 @@
-"""Pictures of this machine, brought to storage that every machine of a cluster reaches."""
+"""Copies pictures of this machine to storage that every machine of a cluster reaches."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,16 +7,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipelines.pictures.decoding import list_pictures, read_bytes
-from pipelines.store.storage import exists, is_local, join, write_object
+from pipelines.pictures.picture_urls import list_pictures
+from pipelines.storage.door import exists, fetch, file_name, is_local, join, write_object
 
-DIGITS, AT_ONCE = 16, 8
+FOLDER_DIGITS = 16
+"""Of the digest that names a folder of copies."""
+NUM_THREADS = 8
 
 
 def upload_pictures(urls: Sequence[str], target: str) -> tuple[str, ...]:
     """Copy the local ones among files, folders and globs, each into a folder named by what it holds.
 
-    The same pictures always go to the same place, and those that are there are not sent again.
+    The same pictures always go to the same place, and existing copies are not sent again.
 
     Args:
         urls: of pictures; those on storage stay where they are.
@@ -33,14 +35,16 @@ def upload_pictures(urls: Sequence[str], target: str) -> tuple[str, ...]:
 
 def _upload(url: str, target: str) -> str:
     pictures = list_pictures([url])
-    digests = [hashlib.sha256(read_bytes(picture)).hexdigest() for picture in pictures]
+    digests = [hashlib.sha256(fetch(picture)).hexdigest() for picture in pictures]
     names = _names(pictures)
-    told = "\n".join(f"{digest} {name}" for digest, name in zip(digests, names, strict=True))
-    folder = join(target, hashlib.sha256(told.encode()).hexdigest()[:DIGITS])
+    contents = "\n".join(f"{digest} {name}" for digest, name in zip(digests, names, strict=True))
+    folder = join(target, hashlib.sha256(contents.encode()).hexdigest()[:FOLDER_DIGITS])
     copies = [join(folder, name) for name in names]
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with ThreadPoolExecutor(NUM_THREADS) as threads:
         sent = threads.map(_send, pictures, copies)
-        for _ in tqdm(sent, total=len(copies), desc=f"uploading {url}", unit="picture", disable=len(copies) < AT_ONCE):
+        for _ in tqdm(
+            sent, total=len(copies), desc=f"uploading {url}", unit="picture", disable=len(copies) < NUM_THREADS
+        ):
             pass
     return copies[0] if is_file(url) else folder
 
@@ -52,12 +56,12 @@ def is_file(url: str) -> bool:
 
 def _names(pictures: Sequence[str]) -> list[str]:
     """The files' names, numbered where two are alike."""
-    names = [picture.rsplit("/", 1)[-1] for picture in pictures]
+    names = [file_name(picture) for picture in pictures]
     if len(set(names)) == len(names):
         return names
     return [f"{number:06d}-{name}" for number, name in enumerate(names)]
 
 
 def _send(picture: str, copy: str) -> None:
-    if not exists(copy):  # its folder's name is a digest: what is there is this picture
-        write_object(copy, read_bytes(picture))
+    if not exists(copy):  # the folder is named by a digest, so an existing copy is this picture
+        write_object(copy, fetch(picture))

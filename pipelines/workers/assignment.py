@@ -1,115 +1,192 @@
-"""Who gets which task: workers with what they were given and how fast they are, and the tasks that wait."""
+"""The policy that decides which worker gets which task.
 
-import time
+Nothing here starts, waits or reads the system's clock. What depends on the time is given it as `now`, in seconds of any
+clock that only goes forward.
+"""
+
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import accumulate
 from math import ceil
 from typing import Any
 
-NEWS = 0.3
-"""Weight of the latest task in a worker's mean: tasks differ, and so does what else its machine has to do."""
+SMOOTHING = 0.3
+"""Weight of the latest task in a worker's mean task time. The older tasks together weigh the rest."""
+MIN_TASK_S = 1e-6
+"""The shortest task time that is recorded, so that a worker's speed stays finite."""
 
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """An actor, and what it was given."""
+    """An actor, the tasks that it was given and has not finished, and how long a task takes it."""
 
     actor: Any
-    queue: deque[tuple[Future[Any], int]] = field(default_factory=deque)
-    """Result and task of everything it was given and has not done, oldest first."""
-    seconds: float | None = None
-    """Running mean of what a task takes it, or None before its first."""
-    _since: float = 0.0
-    """When it was free for the oldest."""
+    assigned: dict[int, Future[Any]] = field(default_factory=dict)
+    """Each unfinished task with its future result, oldest first. The actor works on the oldest."""
+    mean_task_s: float | None = None
+    """Exponentially smoothed mean of its task times in seconds, or None before it has finished one."""
+    _started_at: float = 0.0
+    """When it could start on its oldest task."""
 
-    def give(self, result: Future[Any], task: int) -> None:
-        """Queue a task that was sent to it."""
-        if not self.queue:
-            self._since = time.monotonic()
-        self.queue.append((result, task))
+    def give(self, task: int, result: Future[Any], now: float) -> None:
+        """Record a task that was sent to the actor."""
+        if not self.assigned:
+            self._started_at = now
+        self.assigned[task] = result
 
-    def take_off(self, task: int, *, done: bool) -> None:
-        """Take a task off the queue, and learn from the time it took if it was done."""
-        now = time.monotonic()
-        taken, self._since = max(now - self._since, 1e-6), now
+    def take_off(self, task: int, *, done: bool, now: float) -> None:
+        """Remove a task that ended; if it was done, its time counts in the mean."""
+        task_s, self._started_at = max(now - self._started_at, MIN_TASK_S), now
         if done:
-            self.seconds = taken if self.seconds is None else (1 - NEWS) * self.seconds + NEWS * taken
-        self.queue = deque(item for item in self.queue if item[1] != task)
+            mean_s = self.mean_task_s
+            self.mean_task_s = task_s if mean_s is None else (1 - SMOOTHING) * mean_s + SMOOTHING * task_s
+        del self.assigned[task]
 
     def outlook(self, now: float) -> tuple[float, float]:
-        """Seconds until it is free, and for each further task. One that is late already counts as that slow."""
-        assert self.seconds is not None
-        gone = now - self._since if self.queue else 0.0
-        pace = max(self.seconds, gone)
-        return len(self.queue) * pace - gone, pace
+        """Seconds until the worker has finished its tasks, and seconds that it needs for each further one.
+
+        If its current task already takes longer than its mean, that longer time is expected for all its tasks.
+        """
+        assert self.mean_task_s is not None
+        elapsed_s = now - self._started_at if self.assigned else 0.0
+        task_s = max(self.mean_task_s, elapsed_s)
+        return len(self.assigned) * task_s - elapsed_s, task_s
+
+    def num_done_before(self, end_s: float, now: float) -> int:
+        """How many further tasks the worker would finish earlier than end_s seconds from now."""
+        free_s, task_s = self.outlook(now)
+        return max(ceil((end_s - free_s) / task_s) - 1, 0)
 
 
 def total_speed(workers: Iterable[Worker]) -> float:
-    """Tasks per second of all workers whose speed is known."""
-    return sum(1 / worker.seconds for worker in workers if worker.seconds is not None)
+    """Tasks per second of all workers that have finished one."""
+    return sum(1 / worker.mean_task_s for worker in workers if worker.mean_task_s is not None)
 
 
-def is_worth_a_task(worker: Worker, workers: Sequence[Worker], speed: float, num_waiting: int) -> bool:
-    """Whether a worker should get one more task: not if the others would do all that waits before it did this one.
+def is_worth_a_task(worker: Worker, workers: Sequence[Worker], num_waiting: int, *, speed: float, now: float) -> bool:
+    """Whether a worker should get one more task.
 
-    So a slow worker is given none that everybody would wait for. It must not be too late then, since a task cannot be
-    taken back: one that ray.cancel (2.60) finds in an actor's queue is reported as cancelled, and runs all the same.
+    It should not if the other workers would finish every waiting task before this worker finished this one: all would
+    then wait for a slow worker. The decision is final, since a task cannot be taken back: one that ray.cancel
+    (Ray 2.60) finds in an actor's queue is reported as cancelled, and runs all the same. A worker of unknown speed gets
+    a single task.
 
     Args:
-        worker: whose queue has room.
-        workers: all of them.
-        speed: of all of them together, in tasks per second.
-        num_waiting: how many tasks nobody has yet.
+        worker: the candidate, which has room for a task.
+        workers: all workers, the candidate among them.
+        num_waiting: how many tasks are not assigned yet, at least 1.
+        speed: total_speed of all workers. The caller computes it once for many candidates.
+        now: the time, in seconds.
+
+    Example:
+        In the 8 seconds that a task takes the slow worker, the fast one does 7 tasks, and begins its last second with
+        the eighth:
+
+        >>> slow, fast = Worker("slow", mean_task_s=8.0), Worker("fast", mean_task_s=1.0)
+        >>> speed = total_speed([slow, fast])
+        >>> is_worth_a_task(slow, [slow, fast], 8, speed=speed, now=0.0)
+        True
+        >>> is_worth_a_task(slow, [slow, fast], 7, speed=speed, now=0.0)
+        False
+        >>> is_worth_a_task(fast, [slow, fast], 7, speed=speed, now=0.0)
+        True
     """
-    if worker.seconds is None:
-        return not worker.queue  # one, to see how fast it is
-    now = time.monotonic()
-    free, pace = worker.outlook(now)
-    end = free + pace
-    if num_waiting > end * speed:  # there is work for everybody, which is soon said of most of the job
+    if worker.mean_task_s is None:
+        return not worker.assigned  # one task, to learn its speed
+    end_s = sum(worker.outlook(now))
+    if num_waiting > end_s * speed:  # a cheap bound that settles most cases: together they cannot do all by then
         return True
-    done = 0
-    for other in workers:
-        if other is not worker and other.seconds is not None:
-            free, pace = other.outlook(now)
-            done += max(ceil((end - free) / pace) - 1, 0)  # only what is done before: of equals, one must take it
-            if done >= num_waiting:
-                return False
-    return True
+    others = (other for other in workers if other is not worker and other.mean_task_s is not None)
+    return all(total < num_waiting for total in accumulate(other.num_done_before(end_s, now) for other in others))
 
 
-class Waiting:
-    """Tasks that nobody has yet: those with a home apart from those without."""
+class TaskHomes:
+    """Which worker holds the suspended work of a task and can go on with it faster than any other.
 
-    def __init__(self, tasks: Iterable[int], homes: Mapping[int, Any]) -> None:
-        self._anyones: deque[int] = deque()
-        self._at_home: dict[Any, deque[int]] = {}
-        self._count = 0
+    Whoever maps the same tasks several times creates one and passes it to each WorkerPool.map. Only the pool writes it.
+    """
+
+    def __init__(self) -> None:
+        self._homes: dict[int, Worker] = {}
+
+    def home_of(self, task: int) -> Worker | None:
+        """The worker that holds suspended work of a task, or None."""
+        return self._homes.get(task)
+
+    def settle(self, task: int, worker: Worker) -> None:
+        """Record that a worker now holds suspended work of a task, and no other worker does."""
+        self._homes[task] = worker
+
+    def forget(self, task: int) -> None:
+        """Record that no worker holds suspended work of a task."""
+        self._homes.pop(task, None)
+
+
+class WaitingTasks:
+    """Tasks that are not assigned yet: one queue for each worker that is a home, and one for the tasks without."""
+
+    def __init__(self, tasks: Iterable[int], homes: TaskHomes) -> None:
+        self._homeless: deque[int] = deque()
+        self._by_home: dict[Worker, deque[int]] = {}
+        self._num_tasks = 0
         for task in tasks:
-            home = homes.get(task)
-            queue = self._anyones if home is None else self._at_home.setdefault(home, deque())
+            home = homes.home_of(task)
+            queue = self._homeless if home is None else self._by_home.setdefault(home, deque())
             queue.append(task)
-            self._count += 1
+            self._num_tasks += 1
 
     def __len__(self) -> int:
-        return self._count
+        return self._num_tasks
 
-    def take(self, actor: Any) -> int:
-        """The next task for an actor: its own, one without a home, or the last of whoever has most."""
-        self._count -= 1
-        for queue in (self._at_home.get(actor), self._anyones):
+    def take(self, worker: Worker) -> int:
+        """Remove and return the next task for a worker.
+
+        That is the first task at home there; else the first without a home; else the last task of the worker that
+        has the longest queue at home.
+        """
+        self._num_tasks -= 1
+        for queue in (self._by_home.get(worker), self._homeless):
             if queue:
                 return queue.popleft()
-        return max(self._at_home.values(), key=len).pop()
+        return max(self._by_home.values(), key=len).pop()
 
     def put_first(self, tasks: Sequence[int]) -> None:
-        """Put tasks back, before all others without a home."""
-        self._anyones.extendleft(reversed(tasks))
-        self._count += len(tasks)
+        """Put tasks back, in their order, before all others without a home. They have lost their own, if any."""
+        self._homeless.extendleft(reversed(tasks))
+        self._num_tasks += len(tasks)
 
-    def remove(self, task: int) -> None:
-        """Take out a task that was put back."""
-        self._anyones.remove(task)
-        self._count -= 1
+
+def assignments(
+    workers: Sequence[Worker], waiting: WaitingTasks, max_assigned: int, clock: Callable[[], float]
+) -> Iterator[tuple[Worker, int]]:
+    """Pairs of a worker and the task that it gets, until no worker has room or is worth a task.
+
+    Each task is taken from those that wait. The caller gives it to the worker before it asks for the next pair.
+
+    Args:
+        workers: those that are ready.
+        waiting: the tasks to assign.
+        max_assigned: how many unfinished tasks a worker may have. All get a first one before any gets a second.
+        clock: tells the time in seconds, before each decision: to ask a thousand workers takes a while.
+
+    Example:
+        >>> workers = [Worker("slow", mean_task_s=8.0), Worker("fast", mean_task_s=1.0)]
+        >>> waiting = WaitingTasks(range(20), TaskHomes())
+        >>> for worker, task in assignments(workers, waiting, max_assigned=2, clock=lambda: 0.0):
+        ...     worker.give(task, Future(), now=0.0)
+        ...     print(worker.actor, task)
+        slow 0
+        fast 1
+        slow 2
+        fast 3
+        >>> len(waiting)
+        16
+    """
+    speed = total_speed(workers) if waiting else 0.0
+    for num_assigned in range(max_assigned):
+        for worker in workers:
+            has_room = waiting and len(worker.assigned) <= num_assigned
+            if has_room and is_worth_a_task(worker, workers, len(waiting), speed=speed, now=clock()):
+                yield worker, waiting.take(worker)

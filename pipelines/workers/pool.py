@@ -1,45 +1,65 @@
-"""A supervised pool of Ray actors: every task is done once, whatever becomes of the workers."""
+"""A supervised pool of Ray actors: each task is done once, even if workers die."""
 
 import logging
-import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
-from tqdm import tqdm
 
-from pipelines.workers.assignment import Waiting, Worker, is_worth_a_task, total_speed
+from pipelines.workers.assignment import TaskHomes, WaitingTasks, Worker, assignments
+from pipelines.workers.attempts import Attempts, cause_of
 
 log = logging.getLogger(__name__)
 QUEUED_PER_WORKER = 2
-"""One at work, one at hand. So many results are in memory at most, however far the workers are ahead of the caller."""
-MOST_IN_A_ROW = 10
-"""Tasks that are given up without one that succeeds in between: then the others would fail, too."""
-PATIENCE_S = 30.0
-PING_S = 2.0
-MOST_HERE = 4
-"""Tasks that are done sooner in this process than workers are started for them."""
+"""Tasks that a worker has at most: it works on one, and the next is at hand. This also limits the results in memory,
+however slowly the caller takes them."""
+MAX_EVENT_WAIT_S = 30.0
+"""After so long without an event, the pool looks again at which workers are slow, and warns if it has none."""
+PING_TIMEOUT_S = 2.0
+"""An idle worker that does not answer within this time is taken to be alive."""
+
+
+class _Ended(NamedTuple):
+    """A task that was done, or failed, and the worker that had it."""
+
+    worker: Worker
+    task: int
+    result: Future[Any]
 
 
 class WorkerPool:
-    """Actors that are given tasks when they are ready, and replaced when they die.
+    """Actors that get tasks as soon as they are ready, and are replaced when they die.
 
-    A task whose worker died, or that raised, is given out again, before all others. A task that fails too often
-    is left out, so that the rest gets done; map then says which. Workers may differ in speed: a slow one gets less,
-    and towards the end nothing that all others would wait for.
+    A task that raised an exception, or whose worker died, is tried again before all others. A task that fails too often
+    is given up, so that the others still get done; map then reports it. Workers may differ in speed: a slow one gets
+    fewer tasks, and towards the end none that all others would wait for.
+
+    Example:
+        >>> @ray.remote(num_cpus=0)
+        ... class Doubler:
+        ...     def ready(self):
+        ...         return True
+        ...
+        ...     def double(self, number):
+        ...         return 2 * number
+        >>> pool = WorkerPool(Doubler.remote, num_workers=2)
+        >>> sorted(pool.map(lambda actor, number: actor.double.remote(number), range(4)))
+        [(0, 0), (1, 2), (2, 4), (3, 6)]
+        >>> pool.close()
     """
 
     def __init__(self, start: Callable[[], Any], num_workers: int, *, max_attempts: int = 3) -> None:
-        """Start the workers.
+        """Start the workers, and return before they are ready.
 
         Args:
-            start: makes an actor, whose method ready() returns once it can work.
-            num_workers: how many to keep alive.
-            max_attempts: how often a task, or the start of a worker, may fail.
+            start: creates an actor. The actor's method ready() returns once it can work.
+            num_workers: how many actors to keep alive.
+            max_attempts: how often a task may fail before it is given up. Also, how often the start of a worker may
+                fail, in addition to once for each worker.
         """
         self._start = start
         self._num_workers = num_workers
@@ -47,63 +67,50 @@ class WorkerPool:
         self._starting: set[Worker] = set()
         self._ready: list[Worker] = []
         self._events: SimpleQueue[tuple[Worker, Future[Any]]] = SimpleQueue()
-        self._failed_starts = 0
-        self._suspects: set[int] = set()
-        self._fill()
+        self._num_failed_starts = 0
+        self._start_missing()
 
     def map(
-        self, call: Callable[[Any, int], Any], tasks: Iterable[int], homes: dict[int, Any] | None = None
+        self,
+        call: Callable[[Any, int], Any],
+        tasks: Iterable[int],
+        homes: TaskHomes | None = None,
+        kept: Callable[[Any], bool] = lambda result: False,
     ) -> Iterator[tuple[int, Any]]:
-        """Each task with its result, in the order in which they are finished.
+        """Do all tasks.
 
         Args:
-            call: starts a task on an actor and returns the reference of its result.
-            tasks: the tasks' numbers.
-            homes: the actor that each task goes to if it has the choice, because it has part of it done already.
-                Filled in with the actors that did the tasks.
+            call: starts a task on an actor, and returns the reference of its result.
+            tasks: the tasks' numbers, all different.
+            homes: tells which worker holds suspended work of a task; that worker is preferred for the task. The pool
+                keeps it up to date for the next map of the same tasks.
+            kept: tells from a task's result whether the worker kept suspended work of the task.
+
+        Yields:
+            Each task with its result, in the order in which they are finished.
 
         Raises:
-            RuntimeError: after all other tasks, if some failed max_attempts times, or at once if it is one after the
-                other (a full disk, say); or if no worker starts.
+            RuntimeError: if tasks failed max_attempts times: after all other tasks, or at once if several tasks fail
+                one after the other, as on a full disk. Also if no worker starts.
         """
-        waiting, attempts, given_up = Waiting(tasks, homes or {}), Counter[int](), dict[int, Exception]()
-        in_a_row = 0
-        while in_a_row < MOST_IN_A_ROW and (waiting or any(worker.queue for worker in self._ready)):
-            if self._events.empty():  # until then there is more to hear of who is free
-                self._fill()
-                self._assign(waiting, call)
-            event = self._next_event(waiting)
-            if event is None:
+        homes = TaskHomes() if homes is None else homes
+        waiting, attempts = WaitingTasks(tasks, homes), Attempts(self._max_attempts)
+        while not attempts.is_hopeless and (waiting or any(worker.assigned for worker in self._ready)):
+            if self._events.empty():  # else the next event may say that another worker is free: hear it first
+                self._start_missing()
+                self._assign(waiting, 1 if attempts.has_suspects else QUEUED_PER_WORKER, call)
+            ended = self._next_ended(len(waiting))
+            if ended is None:
                 continue
-            worker, task, result = event
             try:
-                value = result.result()
+                value = ended.result.result()
             except RayError as error:
-                blamed = self._recover(worker, task, error, waiting)
-                if blamed is None:
-                    continue
-                attempts[blamed] += 1
-                log.warning(
-                    "task %d failed (%d of %d): %s", blamed, attempts[blamed], self._max_attempts, _brief(error)
-                )
-                if attempts[blamed] >= self._max_attempts:
-                    waiting.remove(blamed)
-                    given_up[blamed] = error
-                    in_a_row += 1
-                    self._suspects.discard(blamed)
+                self._recover(ended, error, waiting, attempts)
             else:
-                self._suspects.discard(task)
-                worker.take_off(task, done=True)
-                in_a_row = 0
-                if homes is not None:
-                    homes[task] = worker.actor
-                yield task, value
-        if given_up:
-            task, cause = next(iter(given_up.items()))
-            raise RuntimeError(
-                f"{len(given_up)} tasks failed {self._max_attempts} times, task {task} with: {_brief(cause)}; "
-                "what is done is kept, and the same command tries these again"
-            ) from cause
+                attempts.succeeded(ended.task)
+                _record_success(ended, homes, kept=kept(value))
+                yield ended.task, value
+        attempts.raise_for_given_up()
 
     def close(self) -> None:
         """End all workers."""
@@ -111,146 +118,88 @@ class WorkerPool:
             ray.kill(worker.actor)
         self._starting, self._ready = set(), []
 
-    def _fill(self) -> None:
+    def _start_missing(self) -> None:
         while len(self._starting) + len(self._ready) < self._num_workers:
             worker = Worker(self._start())
             self._starting.add(worker)
             self._listen(worker, worker.actor.ready.remote())
 
     def _listen(self, worker: Worker, reference: Any) -> Future[Any]:
-        """Let it be an event when a result is there, or lost; so an event's cost does not grow with the workers."""
+        """Have the end of a call reported as an event. So the cost of an event does not grow with the workers."""
         result: Future[Any] = reference.future()
         result.add_done_callback(lambda done: self._events.put((worker, done)))
         return result
 
-    def _assign(self, waiting: Waiting, call: Callable[[Any, int], Any]) -> None:
-        if not waiting:
-            return
-        speed = total_speed(self._ready)
-        for depth in range(1 if self._suspects else QUEUED_PER_WORKER):  # first one for each, then a second
-            for worker in self._ready:
-                room = waiting and len(worker.queue) <= depth
-                if room and is_worth_a_task(worker, self._ready, speed, len(waiting)):
-                    task = waiting.take(worker.actor)
-                    worker.give(self._listen(worker, call(worker.actor, task)), task)
+    def _assign(self, waiting: WaitingTasks, max_assigned: int, call: Callable[[Any, int], Any]) -> None:
+        for worker, task in assignments(self._ready, waiting, max_assigned, time.monotonic):
+            result = self._listen(worker, call(worker.actor, task))
+            worker.give(task, result, time.monotonic())
 
-    def _next_event(self, waiting: Waiting) -> tuple[Worker, int, Future[Any]] | None:
-        """A worker with a task of its queue and the result; or None when a worker came, or nothing did for a while."""
+    def _next_ended(self, num_waiting: int) -> _Ended | None:
+        """Wait for a task to end. None if a worker started instead, or nothing happened for a while."""
         try:
-            worker, result = self._events.get(timeout=PATIENCE_S)
+            worker, result = self._events.get(timeout=MAX_EVENT_WAIT_S)
         except Empty:
             if not self._ready:
-                log.warning("%d tasks wait for a first worker: the cluster has no room yet", len(waiting))
+                log.warning("%d tasks wait for a first worker: the cluster has no room yet", num_waiting)
             return None
         if worker in self._starting:
-            self._starting.remove(worker)
             self._welcome(worker, result)
             return None
-        task = next((task for queued, task in worker.queue if queued is result), None)
-        return None if task is None else (worker, task, result)  # None: put back already, when its worker died
+        tasks = (task for task, future in worker.assigned.items() if future is result)
+        task = next(tasks, None)  # None: it was put back already, when its worker died
+        return None if task is None else _Ended(worker, task, result)
 
     def _welcome(self, worker: Worker, result: Future[Any]) -> None:
+        self._starting.remove(worker)
         try:
             result.result()
         except RayError as error:
-            self._failed_starts += 1
-            # a machine that is lost takes all that start on it along: it is not the workers that fail
-            if self._failed_starts >= self._max_attempts + self._num_workers:
-                raise RuntimeError(f"workers do not start: {_brief(error)}") from error
+            self._num_failed_starts += 1
+            # a lost machine takes along all workers that start on it, which says nothing about the workers
+            if self._num_failed_starts >= self._max_attempts + self._num_workers:
+                raise RuntimeError(f"workers do not start: {cause_of(error)}") from error
         else:
-            self._failed_starts = 0
+            self._num_failed_starts = 0
             self._ready.append(worker)
 
-    def _recover(self, worker: Worker, task: int, error: RayError, waiting: Waiting) -> int | None:
-        """Put back what a failure lost: the task itself or, with a dead worker, all that it held.
-
-        Returns the task to blame. Of several that a dead worker held it may be any, since the result of one that was
-        done may be lost, too: they become suspects, which are given out one by one.
-        """
+    def _recover(self, ended: _Ended, error: RayError, waiting: WaitingTasks, attempts: Attempts) -> None:
+        """Put back what a failure lost: the task that raised, or all tasks of a worker that died."""
         if isinstance(error, RayTaskError) and not isinstance(error, RayActorError):
-            worker.take_off(task, done=False)
-            waiting.put_first([task])
-            return task
-        held = [number for _, number in worker.queue]
-        worker.queue.clear()
-        waiting.put_first(held)
+            ended.worker.take_off(ended.task, done=False, now=time.monotonic())
+            lost = [ended.task]
+        else:
+            lost = self._remove_dead(ended.worker)
+        waiting.put_first(attempts.failed(lost, error))
+
+    def _remove_dead(self, worker: Worker) -> list[int]:
+        """Remove a dead worker from the pool, and return the tasks that it had."""
+        lost = list(worker.assigned)
+        worker.assigned.clear()
         self._ready.remove(worker)
         ray.kill(worker.actor)
         self._drop_dead_idlers()
-        if len(held) > 1:
-            log.warning("a worker died with tasks %s", held)
-            self._suspects.update(held)
-            return None
-        return held[0]
+        return lost
 
     def _drop_dead_idlers(self) -> None:
-        """Forget idle workers that died too, with their node say: the next task must not be blamed for each."""
-        pings = {worker.actor.ready.remote(): worker for worker in self._ready if not worker.queue}
+        """Remove idle workers that died too, as when their node was lost.
+
+        Otherwise the next task would go to each of them in turn, and be blamed for its death.
+        """
+        pings = {worker.actor.ready.remote(): worker for worker in self._ready if not worker.assigned}
         if not pings:
             return
-        answered, _ = ray.wait(list(pings), num_returns=len(pings), timeout=PING_S)
-        for ref in answered:
+        answered, _ = ray.wait(list(pings), num_returns=len(pings), timeout=PING_TIMEOUT_S)
+        for reference in answered:
             try:
-                ray.get(ref)
+                ray.get(reference)
             except RayError:
-                self._ready.remove(pings[ref])
+                self._ready.remove(pings[reference])
 
 
-class Hands:
-    """Workers that do any function of something that all of them share. None is started before it is needed."""
-
-    def __init__(self, shared: Any, num_workers: int) -> None:
-        """Hold back until there is work.
-
-        Args:
-            shared: what every function gets first; sent to each worker once.
-            num_workers: processes, one CPU each.
-        """
-        self._shared, self._num_workers = shared, num_workers
-        self._pool: WorkerPool | None = None
-
-    def each(
-        self, function: Callable[[Any, int], Any], numbers: Sequence[int], title: str
-    ) -> Iterator[tuple[int, Any]]:
-        """What a function makes of each number, as it gets done, under a progress bar.
-
-        Args:
-            function: takes what is shared and a number; doing one twice must do no harm.
-            numbers: the tasks.
-            title: of the bar.
-
-        Raises:
-            RuntimeError: after all others, if it keeps failing for some.
-        """
-        if self._pool is None and len(numbers) > min(self._num_workers, MOST_HERE):
-            shared, actor = ray.put(self._shared), ray.remote(num_cpus=1, max_restarts=0)(_Hand)
-            self._pool = WorkerPool(lambda: actor.remote(shared), self._num_workers)
-        done: Iterator[tuple[int, Any]]
-        if self._pool is None:  # less work than it is to start workers
-            done = ((number, function(self._shared, number)) for number in numbers)
-        else:
-            given = ray.put(function)
-            done = self._pool.map(lambda hand, number: hand.do.remote(given, number), numbers)
-        yield from tqdm(done, total=len(numbers), desc=title, leave=False, disable=not numbers)
-
-    def close(self) -> None:
-        """End all workers."""
-        if self._pool is not None:
-            self._pool.close()
-
-
-class _Hand:
-    def __init__(self, shared: Any) -> None:
-        self._shared = shared
-
-    def ready(self) -> int:
-        return os.getpid()
-
-    def do(self, function: Callable[[Any, int], Any], number: int) -> Any:
-        return function(self._shared, number)
-
-
-def _brief(error: Exception) -> str:
-    """The cause of a Ray error, in one line."""
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    return f"{type(cause).__name__}: {str(cause).strip().splitlines()[0] if str(cause).strip() else 'no message'}"
+def _record_success(ended: _Ended, homes: TaskHomes, *, kept: bool) -> None:
+    ended.worker.take_off(ended.task, done=True, now=time.monotonic())
+    if kept:
+        homes.settle(ended.task, ended.worker)
+    else:
+        homes.forget(ended.task)

@@ -7,8 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from cluster.connection import ClusterConfig
-from cluster.tracking import runs as tracking
-from jobs.models.exporting import models_export
+from cluster.tracking import runs
+from jobs.models.transfer import models_export
 from jobs.settings.models_config import ModelsExportConfig
 from magic.networks.packed import save_generator
 from tests.conftest import random_generator
@@ -24,7 +24,7 @@ def cluster(tmp_path_factory) -> ClusterConfig:
 
 @pytest.fixture(scope="module")
 def client(cluster) -> MlflowClient:
-    return tracking.open_store(cluster)
+    return runs.open_store(cluster)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,10 @@ TRAIN = ("train", "demo")
         (("--workers", 0), "workers >= 1"),
         (("--name", "a/b"), "a name of letters"),
         (("--crops.min-templates", 11), "min_templates in 1..10, got 11"),
-        (("--generator.warp", "flow", "--generator.system", "mosaic"), "a guided model without a warp"),
+        (
+            ("--generator.warp", "flow", "--generator.system", "mosaic"),
+            "options that mosaic has, got ['heads', 'warp', 'refine', 'refiner_channels', 'refiner_sees_content']",
+        ),
         (
             ("--generator.system", "famos", "--generator.memory-size", 10),
             "options that famos has, got ['heads', 'refine', 'refiner_channels', 'refiner_sees_content']",

@@ -1,6 +1,6 @@
 import pytest
 
-from cluster.files_config import ClusterFilesConfig
+from cluster.files.files_config import ClusterFilesConfig
 from jobs.render_cluster import cluster
 from jobs.settings.cluster_config import RenderClusterConfig
 

@@ -1,14 +1,15 @@
 """Sheets of unguided collages from a model's folder."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
+from jobs.models.recipe import Recipe
 from jobs.sample import blend, sample
 from jobs.settings.measure_config import SampleConfig
 from magic.networks.packed import save_generator
+from pipelines.pictures.settings import CropConfig
+from pipelines.pictures.source_records import SourceSummary
 from tests.conftest import random_generator
 
 SIZE = 48
@@ -18,8 +19,17 @@ SIZE = 48
 def model(tmp_path, pictures):
     folder = tmp_path / "model"
     save_generator(folder, random_generator(2, guided=False))
-    style = {"urls": [str(pictures / "style")], "scale": 1.0, "square_px": 64, "shares": []}
-    (folder / "recipe.json").write_text(json.dumps({"crops": {"patch_px": SIZE}, "style": style}))
+    style = SourceSummary(
+        urls=(str(pictures / "style"),),
+        scale=1.0,
+        square_px=64,
+        shares=(),
+        digest="0" * 64,
+        tone=None,
+        num_pictures=3,
+        num_skipped=0,
+    )
+    Recipe(crops=CropConfig(patch_px=SIZE), style=style).write(f"{folder}/recipe.json")
     return str(folder)
 
 

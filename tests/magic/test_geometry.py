@@ -63,7 +63,7 @@ def test_the_poster_is_the_content_in_the_middle_of_its_canvas(height, width, de
     halo = Halo(before * multiple, behind * multiple)
     canvas = Canvas.around(height, width, halo=halo, multiple=multiple)
     content = np.arange(height * width * 3, dtype=np.uint32).reshape(height, width, 3).astype(np.uint8)
-    padded = window(content, canvas.box.shifted(-canvas.bleed_before, -canvas.bleed_before))
+    padded = window(content, canvas.box.shifted(-canvas.padding_before, -canvas.padding_before))
     assert padded.shape[:2] == (canvas.height, canvas.width)
     assert canvas.height % multiple == canvas.width % multiple == 0
     assert canvas.height - canvas.poster.bottom >= halo.behind

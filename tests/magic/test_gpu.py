@@ -6,9 +6,9 @@ import torch
 
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
 from magic.networks.set_attention import SetAttention
-from magic.pixels import LEVEL
+from magic.pixels import LEVELS_PER_UNIT
 from magic.scene.content import Content
-from magic.scene.reference import by_tiles, in_one_pass
+from magic.scene.reference import render_tiled, render_whole
 from magic.scene.renderer import TileRenderer
 from magic.scene.scene import Scene, plan_canvas, plan_grid
 from magic.training.checkpoint import load_state, save_state
@@ -73,8 +73,8 @@ def test_tiles_equal_the_whole_pass(warp):
     canvas = plan_canvas(generator, 130, 171)
     memory = memory_set([textured(rng, 60, 80)], 3, seed=0)
     renderer = TileRenderer(generator, Scene(Content.of(textured(rng, 130, 171)), memory, canvas), GPU)
-    painted, _ = by_tiles(renderer, plan_grid(generator, canvas, 64))
-    error = np.abs(painted.output - in_one_pass(renderer).output) * LEVEL
+    painted, _ = render_tiled(renderer, plan_grid(generator, canvas, 64))
+    error = np.abs(painted.output - render_whole(renderer).output) * LEVELS_PER_UNIT
     assert error.mean() <= 0.001
     assert error.max() <= 0.02
 

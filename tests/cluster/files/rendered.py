@@ -2,8 +2,8 @@
 
 import yaml
 
-from cluster.files import render
-from cluster.files_config import ClusterFilesConfig, GpuWorkersConfig, HeadConfig, WorkersConfig
+from cluster.files.files_config import ClusterFilesConfig, GpuWorkersConfig, HeadConfig, WorkersConfig
+from cluster.files.targets import render
 
 PLAIN = ClusterFilesConfig(image="registry.example/magic:1", storage="s3://bucket/magic")
 RICH = ClusterFilesConfig(

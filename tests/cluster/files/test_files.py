@@ -1,7 +1,7 @@
 import re
 from importlib.util import find_spec
 
-from cluster.files import render
+from cluster.files.targets import render
 from tests.cluster.files.rendered import (
     LOCAL,
     PLAIN,
@@ -69,7 +69,7 @@ def test_pods_run_without_rights():
 def test_mlflow_asks_for_passwords_and_answers_to_its_own_names():
     for tree in next(t for t in kubernetes_objects() if t["kind"] == "Deployment"), project()["services"]["mlflow"]:
         command = next(node for path, node in nodes(tree) if path[-1:] == ("command",))
-        assert command[:3] == ["python", "-m", "cluster.tracking.server"]  # basic auth: see test_serve_tracking
+        assert command[:3] == ["python", "-m", "cluster.tracking.serve"]  # basic auth: see test_serve
         assert find_spec(command[2])
         hosts = next(option for option in command if option.startswith("--allowed-hosts="))
         assert re.search(r"(magic-)?mlflow:5000", hosts)

@@ -1,7 +1,7 @@
 import pytest
 
-from cluster.files import render
-from cluster.files_config import ClusterFilesConfig, GpuWorkersConfig, HeadConfig, WorkersConfig
+from cluster.files.files_config import ClusterFilesConfig, GpuWorkersConfig, HeadConfig, WorkersConfig
+from cluster.files.targets import render
 from tests.cluster.files.rendered import LOCAL, PLAIN
 
 

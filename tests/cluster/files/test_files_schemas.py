@@ -1,9 +1,9 @@
 import copy
 
 import pytest
-from ray.autoscaler._private.util import prepare_config, validate_config
 
 from tests.cluster.files import schema_checks
+from tests.cluster.files.private_ray_launcher import prepare_config, validate_config
 from tests.cluster.files.rendered import LOCAL, PLAIN, RICH, kubernetes_objects, launcher, project, ray_cluster
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from cluster.files import render, steps
+from cluster.files.targets import render, steps
 from tests.cluster.files.rendered import EVERY, PLAIN, RICH, kubernetes_objects, nodes, project, trees
 
 

@@ -3,7 +3,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from cluster.files.environment import UID
+from cluster.files.container_environment import UID
 
 ROOT = Path(__file__).parents[3]
 HADOLINT = Path(sys.executable).parent / "hadolint"

@@ -9,8 +9,7 @@ from mlflow import MlflowClient
 from cluster import code_version
 from cluster.connection import ClusterConfig
 from cluster.redaction import redact, redacted
-from cluster.tracking import promotion, registry
-from cluster.tracking import runs as tracking
+from cluster.tracking import promotion, registry, runs
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +20,11 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(config) -> MlflowClient:
-    return tracking.open_store(config)
+    return runs.open_store(config)
 
 
 def registered(client, config, folder, alias="current", name="painter", run_id=None, **tags):
-    run_id = run_id or tracking.start_run(client, config, "painting", {"steps": 3, "losses": {"content": 1.5}})
+    run_id = run_id or runs.start_run(client, config, "painting", {"steps": 3, "losses": {"content": 1.5}})
     data = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
     tags = {"steps": "3", "digest": hashlib.sha256(data).hexdigest(), **tags}
     return registry.register(client, folder, name=name, alias=alias, run_id=run_id, tags=tags)
@@ -46,7 +45,7 @@ def test_a_registered_folder_comes_back_by_alias_and_by_version(client, config, 
     (tmp_path / "model" / "weights.bin").write_bytes(b"second")
     second = registered(client, config, tmp_path / "model")
     assert int(second.version) == int(first.version) + 1
-    uri = tracking.tracking_uri(config)
+    uri = runs.tracking_uri(config)
     for name, expected in (("@current", b"second"), (f"/{first.version}", b"first"), (f"/{second.version}", b"second")):
         found = registry.find(client, f"models:/painter{name}")
         folder = registry.download(found, tmp_path / f"to-{name[1:]}", uri)
@@ -77,14 +76,14 @@ def test_unknown_names_are_one_clear_line(client, config, tmp_path, uri, message
 def test_a_server_that_is_not_there(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(ValueError, match=r"an MLflow store at http://127\.0\.0\.1:9"):
-        tracking.open_store(ClusterConfig(tracking_uri="http://127.0.0.1:9"))
+        runs.open_store(ClusterConfig(tracking_uri="http://127.0.0.1:9"))
 
 
 def test_metrics_written_in_the_background_arrive(client, config, tmp_path, monkeypatch):
     """In this store, and with no other made: the global one is a file in the current folder."""
     monkeypatch.chdir(tmp_path)
-    run_id = tracking.start_run(client, config, "painting", {})
-    log = tracking.RunLog(tracking.tracking_uri(config), run_id)
+    run_id = runs.start_run(client, config, "painting", {})
+    log = runs.RunLog(runs.tracking_uri(config), run_id)
     for step in range(5):
         log.metrics({"loss": 1.0 / (step + 1)}, step=step, time_ms=step)
     log.close()
@@ -94,7 +93,7 @@ def test_metrics_written_in_the_background_arrive(client, config, tmp_path, monk
 
 
 def test_lost_metrics_are_counted(config, caplog):
-    log = tracking.RunLog(tracking.tracking_uri(config), "0" * 32)
+    log = runs.RunLog(runs.tracking_uri(config), "0" * 32)
     log.metrics({"loss": 1.0}, step=1, time_ms=1)
     log.close()
     assert "1 entries of the run's curves are lost" in caplog.text
@@ -109,7 +108,7 @@ def test_a_run_that_goes_on_keeps_what_it_registered_before(client, config, fold
     (folder / "weights.bin").write_bytes(b"trained on")
     second = registered(client, config, folder, run_id=first.run_id)
     assert second.version != first.version
-    there = registry.download(first, tmp_path / "first", tracking.tracking_uri(config), ["weights.bin"])
+    there = registry.download(first, tmp_path / "first", runs.tracking_uri(config), ["weights.bin"])
     assert (there / "weights.bin").read_bytes() == before
 
 
@@ -164,7 +163,7 @@ def test_an_alias_that_cannot_be_leaves_no_record(client, config, folder, alias)
 def test_the_global_store_stays_as_it_was(client, config, folder, tmp_path):
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
     entry = registered(client, config, folder, name="guest")
-    registry.download(entry, tmp_path / "there", tracking.tracking_uri(config))
+    registry.download(entry, tmp_path / "there", runs.tracking_uri(config))
     registry.search(client)
     assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == before
 
@@ -172,17 +171,17 @@ def test_the_global_store_stays_as_it_was(client, config, folder, tmp_path):
 def test_what_the_store_refuses_is_one_line(config):
     with (
         pytest.raises(RuntimeError, match=r"the MLflow store at sqlite:.* says: ") as caught,
-        tracking.connected(config) as c,
+        runs.connected(config) as c,
     ):
         c.get_run("0" * 32)
     assert "\n" not in str(caught.value)
 
 
 def test_every_run_names_its_code(client, config, monkeypatch):
-    tags = client.get_run(tracking.start_run(client, config, "painting", {})).data.tags
+    tags = client.get_run(runs.start_run(client, config, "painting", {})).data.tags
     assert re.fullmatch(r".*[0-9a-f]{7,}(-dirty)?", tags["code_version"])
     assert re.fullmatch("[0-9a-f]{40}", tags["mlflow.source.git.commit"])
-    carried = client.get_run(tracking.start_run(client, config, "painting", {}, {"code_version": "older"})).data.tags
+    carried = client.get_run(runs.start_run(client, config, "painting", {}, {"code_version": "older"})).data.tags
     assert carried["code_version"] == "older"
     assert "mlflow.source.git.commit" not in carried
 

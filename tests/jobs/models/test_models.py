@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cluster.tracking import registry
-from cluster.tracking import runs as tracking
+from cluster.tracking import registry, runs
 from jobs.models.comparing import models_compare
-from jobs.models.exporting import models_export
-from jobs.models.importing import models_import
 from jobs.models.listing import models_list
 from jobs.models.lookup import find_model
 from jobs.models.promoting import models_promote
+from jobs.models.recipe import RECIPE
 from jobs.models.showing import models_show
+from jobs.models.transfer import models_export, models_import
 from jobs.settings.models_config import (
     ModelsCompareConfig,
     ModelsExportConfig,
@@ -24,7 +23,7 @@ from jobs.settings.models_config import (
     ModelsPromoteConfig,
     ModelsShowConfig,
 )
-from magic.networks.packed import CONFIG, RECIPE, WEIGHTS
+from magic.networks.packed import CONFIG, WEIGHTS
 from tests.jobs.models.registered import SECRET, files_of, registered
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,7 +41,7 @@ def test_the_registered_folder_has_no_pickle_and_no_path_of_this_machine(city):
         "pyfunc_model.py",
         "card.md",
         "sheet.png",
-        "code/magic/render.py",
+        "code/magic/scene/renderer.py",
     } <= names
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".pt", ".pth", ".pyc"))]
     described = (files_of(city) / "MLmodel").read_text()
@@ -60,7 +59,7 @@ def test_the_card_tells_what_matters_and_no_secret(client, city):
     assert "https://host/a.jpg" in card
     assert "losses that differ from the defaults | none" in card
     assert "mlflow.pyfunc.load_model" in card
-    assert client.get_model_version("city", city.version).description == card[: registry.DESCRIPTION_CHARS]
+    assert client.get_model_version("city", city.version).description == card[: registry.MAX_DESCRIPTION_CHARS]
     for path in files_of(city).rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
@@ -92,7 +91,7 @@ def test_a_changed_artifact_is_refused(client, cluster, file, message):
 
 def test_loading_reads_no_code(client, cluster, monkeypatch):
     version = registered(client, cluster, "harmless", seed=3)
-    for path in (files_of(version) / "pyfunc_model.py", files_of(version) / "code" / "magic" / "render.py"):
+    for path in (files_of(version) / "pyfunc_model.py", files_of(version) / "code" / "magic" / "scene" / "renderer.py"):
         path.write_text("raise SystemExit('ran')")
     (files_of(version) / "MLmodel").unlink()
     assert find_model("models:/harmless@current", cluster).packed.digest == version.digest
@@ -133,7 +132,7 @@ def manifest_of(version, make_poster) -> Path:
     """A poster's folder, as if the version had painted it."""
     path = Path(make_poster(150, 131).url) / "manifest.json"
     told = json.loads(path.read_text())
-    told["model"] = {"uri": version.uri, "digest": version.digest}
+    told["identity"]["model"] = {"uri": version.uri, "digest": version.digest}
     path.write_text(json.dumps(told))
     return path
 
@@ -142,12 +141,12 @@ def test_a_poster_leads_to_its_model_by_name_or_by_digest(cluster, city, make_po
     path = manifest_of(city, make_poster)
     for uri in (city.uri, "/some/folder", "models:/of-another-registry/3"):
         told = json.loads(path.read_text())
-        told["model"]["uri"] = uri
+        told["identity"]["model"]["uri"] = uri
         path.write_text(json.dumps(told))
         assert models_show(ModelsShowConfig(what=str(path.parent), cluster=cluster)).uri == city.uri
         shown = capsys.readouterr().out
         assert shown.startswith(f"poster {path.parent}")
-        for picture in told["style"]["pictures"]:
+        for picture in told["pictures"]:
             assert picture["sha256"] in shown
         assert f"{city.digest}: agrees" in shown
 
@@ -205,7 +204,7 @@ def test_a_model_goes_to_another_registry_and_stays_the_same(client, cluster, ci
     made = models_import(config)
     assert made.digest == city.digest
     assert made.tags["imported_from"] == city.uri
-    there = tracking.open_store(elsewhere)
+    there = runs.open_store(elsewhere)
     run, origin = there.get_run(made.run_id), client.get_run(city.run_id)
     assert run.data.params["losses.entropy"] == origin.data.params["losses.entropy"]
     assert run.data.metrics["validation/style_distance"] == 12.5

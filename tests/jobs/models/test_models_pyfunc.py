@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from jobs.models.importing import models_import
+from jobs.models.transfer import models_import
 from jobs.posters.poster import poster
 from jobs.settings.models_config import ModelsImportConfig
 from jobs.settings.poster_config import PosterConfig
@@ -20,7 +20,7 @@ from magic.scene.content import Content
 from magic.scene.memory import MemorySet, PictureList, Template, draw_templates
 from magic.scene.renderer import TileRenderer
 from magic.scene.scene import Scene, plan_canvas
-from pipelines.store.finished_poster import FinishedPoster
+from pipelines.posters.finished_poster import FinishedPoster
 from tests.conftest import random_generator, textured
 from tests.jobs.models.registered import K, registered
 

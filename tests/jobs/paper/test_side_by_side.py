@@ -1,4 +1,4 @@
-"""Work side by side: as many as there are cores, in the things' order, and none left when one fails."""
+"""Items are worked on side by side, one on each core; results keep their order, and an error leaves no process."""
 
 import multiprocessing
 import os
@@ -11,43 +11,43 @@ import psutil
 import pytest
 import torch
 
-from jobs.paper.side_by_side import places, side_by_side
+from jobs.paper.side_by_side import num_at_a_time, side_by_side
 from tests.servers.processes import ENDING_S, start, wait_until
 
-TWO_CORES = pytest.mark.skipif(places(2) < 2, reason="nothing runs side by side here")
+TWO_CORES = pytest.mark.skipif(num_at_a_time(2) < 2, reason="nothing runs side by side here")
 
 
-def note(thing, place, folder: Path, together: int):
-    """Wait for as many others as should be at work now; tell who worked, where and with how many threads."""
-    (folder / str(thing)).touch()
-    while thing < together and len(list(folder.iterdir())) < together:
+def note(item, slot, folder: Path, num_processes: int):
+    """Wait until as many are at work as should be; tell which item it was, its slot, the threads and the process."""
+    (folder / str(item)).touch()
+    while item < num_processes and len(list(folder.iterdir())) < num_processes:
         time.sleep(0.01)
-    return thing, place, torch.get_num_threads(), os.getpid()
+    return item, slot, torch.get_num_threads(), os.getpid()
 
 
-def say_and_sleep(thing, place, folder: Path):
+def say_and_sleep(item, slot, folder: Path):
     (folder / str(os.getpid())).touch()
     time.sleep(1000)
 
 
-def fail_or_sleep(thing, place):
-    if thing == 0:
+def fail_or_sleep(item, slot):
+    if item == 0:
         raise ValueError("this one cannot be done")
     time.sleep(1000)
 
 
 def test_results_come_in_order_from_processes_that_share_the_cores(tmp_path):
-    threads, together = torch.get_num_threads(), places(5)
-    made = side_by_side(partial(note, folder=tmp_path, together=together), range(5))
-    assert [thing for thing, *_ in made] == list(range(5))
-    assert {place for _, place, *_ in made} == set(range(together))
-    assert {count for _, _, count, _ in made} == {threads // together}
-    assert len({pid for *_, pid in made}) == together
+    num_threads, num_processes = torch.get_num_threads(), num_at_a_time(5)
+    notes = side_by_side(partial(note, folder=tmp_path, num_processes=num_processes), range(5))
+    assert [item for item, *_ in notes] == list(range(5))
+    assert {slot for _, slot, *_ in notes} == set(range(num_processes))
+    assert {threads for _, _, threads, _ in notes} == {num_threads // num_processes}
+    assert len({pid for *_, pid in notes}) == num_processes
 
 
-def test_a_single_thing_has_all_of_this_process(tmp_path):
-    made = side_by_side(partial(note, folder=tmp_path, together=1), [7])
-    assert made == [(7, 0, torch.get_num_threads(), os.getpid())]
+def test_a_single_item_has_all_of_this_process(tmp_path):
+    notes = side_by_side(partial(note, folder=tmp_path, num_processes=1), [7])
+    assert notes == [(7, 0, torch.get_num_threads(), os.getpid())]
 
 
 @TWO_CORES

@@ -5,15 +5,17 @@ import pytest
 from PIL import Image
 
 from jobs.models.lookup import Model
+from jobs.models.recipe import Recipe
 from jobs.posters.composition import choose_memory
 from jobs.settings.poster_config import PosterConfig
 from magic.geometry import Box
 from magic.networks.packed import pack_generator
 from pipelines.pictures.crops import fixed_memory
-from pipelines.pictures.decoding import list_pictures
+from pipelines.pictures.picture_urls import list_pictures
 from pipelines.pictures.reading import read_picture
 from pipelines.pictures.settings import CropConfig, SourceConfig
-from pipelines.pictures.sources import PictureInfo, Source
+from pipelines.pictures.source_records import PictureInfo
+from pipelines.pictures.sources import Source
 from pipelines.pictures.tone import tone_of
 from tests.conftest import random_generator, textured
 
@@ -27,7 +29,9 @@ def surveyed(folder, least_px=1) -> Source:
     found = []
     for url in list_pictures(config.urls):
         pixels, digest = read_picture(url, config, min_side_px=1, name="style")
-        found.append(PictureInfo(url, digest, *pixels.shape[:2], tone_of(pixels)))
+        found.append(
+            PictureInfo(url=url, sha256=digest, height=pixels.shape[0], width=pixels.shape[1], tone=tone_of(pixels))
+        )
     large = tuple(info for info in found if min(info.height, info.width) >= least_px)
     return Source(config, large, (None,) * len(large), ())
 
@@ -43,7 +47,7 @@ def folder(tmp_path):
 @pytest.fixture
 def model(folder):
     generator = random_generator(2, system="famos", memory_size=4)
-    recipe = {"crops": CROPS, "style": surveyed(folder, CROPS["patch_px"]).summary()}
+    recipe = Recipe(crops=CropConfig(**CROPS), style=surveyed(folder, CROPS["patch_px"]).summary())
     return Model(pack_generator(generator), recipe, "models:/city/1")
 
 

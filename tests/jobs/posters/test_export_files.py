@@ -1,4 +1,4 @@
-"""What `magic export` writes and refuses; tests/pipelines/test_export.py reads the files themselves."""
+"""What `magic export` writes and refuses; tests/pipelines/export/test_picture_file.py reads the files themselves."""
 
 import os
 import time
@@ -10,9 +10,9 @@ from PIL import Image
 from jobs import cli
 from jobs.posters.export_files import export
 from jobs.settings.poster_config import ExportConfig
-from pipelines.painting import plan
-from pipelines.store.finished_poster import FinishedPoster
-from pipelines.store.storage import write_json
+from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.storage import door
+from tests.pipelines.export.viewed import changed
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def test_nothing_is_written_if_anything_cannot_be(finished, tmp_path, monkeypatc
         export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/a.png", f"{foreign}/"), workers=1))
     with pytest.raises(ValueError, match=r"expected a file ending in \.png"):
         export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/a.png", f"{tmp_path}/b.bmp")))
-    usage = plan.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(plan.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    usage = door.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(door.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(ValueError, match=r"of free disk in .* for .*a\.png"):
         export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/a.png",)))
     assert [path.name for path in tmp_path.iterdir()] == ["web"]
@@ -65,7 +65,7 @@ def test_what_a_killed_export_left_goes(finished, tmp_path):
 
 
 def test_a_preview_is_called_one(finished, tmp_path, capsys):
-    write_json(f"{tmp_path}/manifest.json", finished.manifest | {"statistics": "preview"})
+    changed(finished, statistics="preview").manifest.write(f"{tmp_path}/manifest.json")
     Path(tmp_path, "tiles.zarr").symlink_to(Path(finished.url, "tiles.zarr"))
     preview = FinishedPoster.at(str(tmp_path))
     export(ExportConfig(poster=preview.url, to=(f"{tmp_path}/a.png",)))

@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 
 import jobs.posters.poster
+from jobs.models.recipe import Recipe
 from jobs.posters.poster import poster
 from magic.geometry import Box
 from magic.networks.packed import save_generator
 from magic.pixels import to_uint8
 from magic.scene.content import Content
 from magic.scene.memory import Template
-from magic.scene.reference import in_one_pass
+from magic.scene.reference import render_whole
 from magic.scene.renderer import TileRenderer
 from magic.scene.scene import Scene, plan_canvas
 from pipelines.pictures.crops import fixed_memory
@@ -27,7 +28,7 @@ from pipelines.pictures.reading import read_source
 from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.pictures.sources import survey
 from pipelines.pictures.tone import match_tone, tone_of
-from pipelines.store.finished_poster import FinishedPoster
+from pipelines.posters.finished_poster import FinishedPoster
 from tests.conftest import memory_set, random_generator, ray_processes
 from tests.jobs.posters.small_poster import SEED, K
 
@@ -53,7 +54,7 @@ def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, settings
     tone = survey(SourceConfig(urls=(f"{pictures}/style",)), min_side_px=1, name="style").tone
     content = match_tone(content, tone_of(content), tone)
     scene = Scene(Content.of(content), memory_set(styles, K, SEED), canvas)
-    whole = in_one_pass(TileRenderer(generator, scene, torch.device("cpu"))).part(canvas.poster)
+    whole = render_whole(TileRenderer(generator, scene, torch.device("cpu"))).part(canvas.poster)
     for name, image in {"poster": whole.output, "collage": whole.collage}.items():
         shown = np.array(Image.open(tmp_path / "poster" / f"{name}.png")).astype(int)
         expected = to_uint8(torch.from_numpy(image)).numpy().transpose(1, 2, 0)
@@ -64,12 +65,12 @@ def test_the_poster_is_one_pass_over_the_whole_canvas(ray_here, config, settings
         assert Image.open(tmp_path / "poster" / f"{name}.png").size[0] >= content.shape[1]
     finished = FinishedPoster.at(str(tmp_path / "poster"))
     assert (finished.store.read("labels", Box(0, 0, *content.shape[:2]))[0] != whole.labels).mean() < 0.001
-    manifest = finished.manifest
-    assert manifest["measured_error"]["maximum"] <= 1
-    assert (manifest["system"], manifest["warp"]) == (generator.config.system, generator.config.warp)
+    identity = finished.manifest.identity
+    assert finished.manifest.measured_error.maximum <= 1
+    assert (identity.system, identity.warp) == (generator.config.system, generator.config.warp)
     assert (tmp_path / "poster" / "attribution.md").exists() == (generator.config.system != "mosaic")
-    assert manifest["size"] == [131, 150]
-    assert len(manifest["templates"]) == K
+    assert identity.size == (131, 150)
+    assert len(identity.templates) == K
     assert Image.open(tmp_path / "poster" / "poster.png").info["icc_profile"]
 
 
@@ -77,8 +78,8 @@ def test_a_fixed_memory_is_the_models_own(ray_here, config, pictures, tmp_path):
     """Whatever a FAMOS model was trained on lies where it lay; nothing else can be asked for."""
     save_generator(tmp_path / "model", random_generator(2, system="famos", memory_size=4))
     crops = {"num_templates": 4, "memory": "fixed", "seed": 9, "rotate": True}
-    recipe = {"crops": crops, "style": {"urls": [f"{pictures}/style"], "scale": 1.0}}
-    (tmp_path / "model" / "recipe.json").write_text(json.dumps(recipe))
+    trained = survey(SourceConfig(urls=(f"{pictures}/style",)), min_side_px=1, name="style").summary()
+    Recipe(crops=CropConfig(**crops, patch_px=8), style=trained).write(f"{tmp_path}/model/recipe.json")
     settings = config(model=str(tmp_path / "model"), templates=None, seed=0, style=())
     poster(settings)
     style = read_source(SourceConfig(urls=(f"{pictures}/style",)), min_side_px=1, name="style")
@@ -117,7 +118,7 @@ def test_a_poster_without_a_content(ray_here, config, tmp_path, pictures):
     canvas = plan_canvas(generator, 90, 120)
     styles = [decode(path.read_bytes()) for path in sorted((pictures / "style").iterdir())]
     scene = Scene(None, memory_set(styles, K, SEED), canvas)
-    whole = in_one_pass(TileRenderer(generator, scene, torch.device("cpu"))).part(canvas.poster)
+    whole = render_whole(TileRenderer(generator, scene, torch.device("cpu"))).part(canvas.poster)
     shown = FinishedPoster.at(unguided.out).whole("output")
     assert np.abs(shown - to_uint8(torch.from_numpy(whole.output)).numpy().transpose(1, 2, 0).astype(int)).max() <= 1
     with pytest.raises(ValueError, match="expected layers that the poster has, got 'content'"):
@@ -148,10 +149,10 @@ def test_every_mode_and_what_it_refuses(ray_here, config, tmp_path, model):
     poster(config(out=made["whole"].url, mode="auto", tile=None, keep=None))  # goes on by the plan it began with
     assert FinishedPoster.at(made["whole"].url).manifest == made["whole"].manifest
     assert np.abs(shown["preview"] - shown["kept"]).max() > 1
-    assert made["preview"].manifest["statistics"] == "preview"
-    assert made["preview"].manifest["measured_error"] is None
+    assert made["preview"].manifest.identity.statistics == "preview"
+    assert made["preview"].manifest.measured_error is None
     assert (tmp_path / "preview" / "preview.jpg").exists()
-    assert made["frozen"].manifest["statistics_digest"] == made["kept"].manifest["statistics_digest"]
+    assert made["frozen"].manifest.statistics_digest == made["kept"].manifest.statistics_digest
     with pytest.raises(ValueError, match="statistics of a poster from the same templates"):
         poster(config(out=str(tmp_path / "other"), mode="frozen", keep=None, statistics=made["kept"].url, seed=6))
     with pytest.raises(ValueError, match=r"statistics of an exact poster, got 'the preview .*preview'"):
@@ -212,7 +213,7 @@ def test_a_broken_style_picture_does_not_keep_a_job_from_going_on(ray_here, conf
     (folder / "broken.png").write_bytes(b"no picture")
     first, again = (poster(config(style=(str(folder),))) for _ in range(2))
     assert first == again
-    skipped = json.loads((tmp_path / "poster" / "manifest.json").read_text())["style"]["skipped"]
+    skipped = json.loads((tmp_path / "poster" / "manifest.json").read_text())["skipped"]
     assert [entry["reason"] for entry in skipped] == ["no picture"]
 
 

@@ -12,11 +12,10 @@ import fsspec
 import psutil
 import pytest
 
-import jobs.posters.poster
-from jobs.posters.poster import planned, poster
+from jobs.posters.poster import poster
+from jobs.posters.poster_job import PosterJob
 from magic.networks.packed import unpack_generator
-from magic.scene.cost import bytes_kept
-from pipelines.painting.plan import area
+from pipelines.painting.plan import max_kept_bytes
 from tests.conftest import killing
 from tests.jobs.posters.small_poster import SEED, TILE, K, contents, files_below, small_poster
 
@@ -30,17 +29,16 @@ def undisturbed(ray_here, model, pictures, tmp_path_factory):
 
 
 def test_workers_that_can_keep_but_a_part_change_nothing(config, undisturbed, monkeypatch):
-    """The rest of the tiles is computed anew in every sweep."""
-    rooms = []
+    """The rest of the tiles is computed anew in every statistics pass."""
+    rooms, planned_task = [], PosterJob.planned_task
 
-    def cramped(task, plan):
-        task = planned(task, plan)
-        generator, read = unpack_generator(task.generator), task.grid[0].read
-        each = [bytes_kept(generator.config, net, K, area(read), "fp32") for net in generator.nets]
-        rooms.append(len(task.grid) * max(each) > 4 * max(each) > 0)
-        return replace(task, keep_bytes=2 * max(each))
+    def cramped(job, plan):
+        task = planned_task(job, plan)
+        pass_bytes = max_kept_bytes(unpack_generator(task.generator), K, task.grid[0].read.area, "fp32")
+        rooms.append(len(task.grid) * pass_bytes > 4 * pass_bytes > 0)
+        return replace(task, keep_bytes=2 * pass_bytes)
 
-    monkeypatch.setattr(jobs.posters.poster, "planned", cramped)
+    monkeypatch.setattr(PosterJob, "planned_task", cramped)
     settings = config(workers=2)
     poster(settings)
     assert rooms == [True]

@@ -9,8 +9,8 @@ from jobs.posters.verification import verify
 from jobs.settings.poster_config import PosterConfig, VerifyConfig
 from magic.geometry import Box
 from magic.networks.packed import save_generator
-from pipelines.store.finished_poster import FinishedPoster
-from pipelines.store.storage import read_object, write_object
+from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.storage.door import read_object, write_object
 from tests.conftest import random_generator
 
 

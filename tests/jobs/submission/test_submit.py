@@ -2,16 +2,16 @@
 
 import pytest
 
-from cluster.submission import PACKAGES, _pack
 from jobs import cli
 from jobs.settings.submission_config import JobsLogsConfig, SubmitConfig
 from jobs.settings.training_config import TrainConfig
 from jobs.submission import submit
-from pipelines.pictures.decoding import read_bytes
+from magic.options import Setting, settings_of
+from pipelines.storage.door import fetch
 
 
-def settings(*args: object) -> dict:
-    return dict(submit._settings(cli.parse([str(arg) for arg in args])))
+def settings(*args: object) -> list[Setting]:
+    return list(settings_of(cli.parse([str(arg) for arg in args])))
 
 
 def test_the_command_is_what_follows_submits_own_options():
@@ -30,7 +30,7 @@ def test_pictures_of_this_machine_become_options_that_name_their_copies(s3, pict
     options = submit.uploaded(train)
     assert options[0::2] == ["--content.urls", "--style.urls"]
     assert options[1].startswith(f"{s3}/runs-inputs/")
-    assert read_bytes(options[3]) == (pictures / "style" / "0.png").read_bytes()
+    assert fetch(options[3]) == (pictures / "style" / "0.png").read_bytes()
     assert submit.uploaded(train) == options, "the same job has the same name each time"
     there = settings("train", "demo", "--content.urls", f"{s3}/a", "--style.urls", f"{s3}/b", "--out", f"{s3}/runs")
     assert submit.uploaded(there) == []
@@ -62,8 +62,8 @@ def test_places_mean_the_same_here_and_there(args, place):
 
 
 def test_code_is_shipped_and_nothing_else(tmp_path):
-    _pack(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PACKAGES)
+    submit.PROGRAM.copy_packages(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(submit.PROGRAM.packages)
     files = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
     assert ".py" in files
     assert not files & {".pyc", ".db", ".png", ".safetensors"}

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from jobs.training.validation import Validation, look, measures, validation_batch
+from jobs.training.validation import Validation, measures, validate, validation_batch
 from magic.scene.memory import PictureList
+from magic.systems import SYSTEMS
 from pipelines.pictures.settings import CropConfig
 from tests.conftest import random_generator, textured
 
@@ -18,9 +19,9 @@ def test_outputs_are_measured_against_what_they_should_be_like(system, its_own):
     rng = np.random.default_rng(0)
     content, style = PictureList([textured(rng, 90, 90)]), PictureList([textured(rng, 80, 100)])
     settings = {} if system == "magic" else {"system": system}
-    seen = look(random_generator(2, **settings), validation_batch(content, style, CROPS), torch.device("cpu"))
-    distance = measures(seen, system)["validation/style_distance"]
+    seen = validate(random_generator(2, **settings), validation_batch(content, style, CROPS), torch.device("cpu"))
+    distance = measures(seen, SYSTEMS[system])["validation/style_distance"]
     for name in ("templates", "style"):
         other = seen.batch._replace(**{name: 255 - getattr(seen.batch, name)})
-        same = measures(Validation(other, seen.made), system)["validation/style_distance"] == distance
+        same = measures(Validation(other, seen.collage), SYSTEMS[system])["validation/style_distance"] == distance
         assert same == (name != its_own)

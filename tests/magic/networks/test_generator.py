@@ -74,7 +74,7 @@ def test_pixels_are_attended_to_a_part_at_a_time(points, monkeypatch):
         sizes.append(len(query))
         return attend(query, key, value)
 
-    monkeypatch.setattr(set_attention, "MOST_PIXELS", 7)
+    monkeypatch.setattr(set_attention, "MAX_PIXELS_AT_ONCE", 7)
     monkeypatch.setattr(F, "scaled_dot_product_attention", attend_to)
     assert torch.allclose(block(features, 3), at_once, atol=1e-6)
     assert sizes == [7, 7, 7, 7, 2] * (2 if points else 1)
@@ -156,8 +156,8 @@ def test_baselines_paint_and_are_saved_and_loaded(settings):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"system": "mosaic", "guided": False}, "a guided model without a warp"),
-        ({"system": "famos", "memory_size": 4, "warp": "flow"}, "a guided model without a warp"),
+        ({"system": "mosaic", "guided": False}, r"options that mosaic has, got \['guided'\]"),
+        ({"system": "famos", "memory_size": 4, "warp": "flow"}, r"options that famos has, got \['warp'\]"),
         ({"system": "mosaic", "refine": "blend"}, r"options that mosaic has, got \['refine'\]; leave them out"),
         ({"system": "famos", "memory_size": 4, "heads": 2}, "options that famos has"),
         ({"channels": 6}, "heads that divide the 6 channels, got 4"),

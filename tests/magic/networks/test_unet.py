@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from magic.geometry import Halo
-from magic.networks.norm import Moments, Pass
+from magic.networks.norm import Moments, SuspendedPass
 from magic.networks.set_attention import SetAttention
 from magic.networks.unet import UNet, UpConv
 
@@ -29,8 +29,8 @@ def reach_of_impulses(net: UNet, depth: int, num_elements: int, norm: int | None
         Moments(1, torch.zeros(num_elements, c).double().numpy(), torch.ones(num_elements, c).double().numpy())
         for c in (block.norm.weight.numel() for block in [*net.encoder, *net.decoder])
     ]
-    begun = Pass(net.stages(x, num_elements))
-    y = begun.finish(unit) if norm is None else begun.reach(unit[:norm])
+    suspended = SuspendedPass(net.stages(x, num_elements))
+    y = suspended.finish(unit) if norm is None else suspended.advance(unit[:norm])
     factor = x.shape[-1] // y.shape[-1]
     block = slice(start // factor, (start + multiple) // factor)
     y[..., block, block].sum().backward()

@@ -1,24 +1,41 @@
+from typing import get_args
+
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
 from magic.geometry import Box
-from magic.networks.warp import AFFINE_GAIN, displacement, neighbours, sample
+from magic.hyperparameters import Warp
+from magic.networks.warp import AFFINE_GAIN, WARPS, affine_displacement, neighbours, sample
 
 CANVAS = Box(0, 0, 24, 36)
+MOVING = [name for name, kind in WARPS.items() if kind.displacement is not None]
+
+
+def test_every_warp_that_can_be_chosen_is_registered():
+    assert set(WARPS) == set(get_args(Warp))
+
+
+@pytest.mark.parametrize("name", WARPS)
+def test_a_registered_warp_is_whole(name):
+    kind = WARPS[name]
+    assert (kind.displacement is None) == (kind.num_planes == 0)
+    assert not kind.averages_planes or kind.num_planes > 0
 
 
 def picture(n=2, seed=0):
     return torch.rand(n, 3, 24, 36, generator=torch.Generator().manual_seed(seed))
 
 
-def test_no_planes_no_displacement():
-    for kind, count in (("flow", 2), ("affine", 6)):
-        field = displacement(kind, torch.zeros(2, count, 24, 36), 9.0, CANVAS, CANVAS)
-        assert (field == 0).all()
-        assert torch.equal(sample(picture(), CANVAS, neighbours(field, CANVAS, CANVAS)), picture())
+@pytest.mark.parametrize("name", MOVING)
+def test_planes_of_zeros_mean_no_displacement(name):
+    field = WARPS[name].displacement(torch.zeros(2, WARPS[name].num_planes, 24, 36), 9.0, CANVAS, CANVAS)
+    assert field.shape == (2, 2, 24, 36)
+    assert (field == 0).all()
+    assert torch.equal(sample(picture(), CANVAS, neighbours(field, CANVAS, CANVAS)), picture())
 
 
 def test_whole_steps_are_shifts_and_halves_are_means():
@@ -46,22 +63,23 @@ def test_samples_are_torchs_grid_samples():
 def test_an_affine_warp_turns_about_the_centre_of_the_canvas():
     planes = torch.zeros(1, 6, 24, 36)
     planes[:, 3], planes[:, 4] = 50.0, -50.0  # saturated: right by the gain times the row, up by that times the column
-    field = displacement("affine", planes, 9.0, CANVAS, CANVAS)
+    field = affine_displacement(planes, 9.0, CANVAS, CANVAS)
     down, right = torch.arange(24.0) - 11.5, torch.arange(36.0) - 17.5
     assert torch.allclose(field[0, 1], AFFINE_GAIN * down[:, None].expand(24, 36))
     assert torch.allclose(field[0, 0], -AFFINE_GAIN * right.expand(24, 36))
 
 
-@given(st.integers(0, 16), st.integers(0, 24), st.sampled_from(["flow", "affine"]))
-def test_a_part_of_the_canvas_is_sampled_as_the_whole_is(top, left, kind):
+@given(st.integers(0, 16), st.integers(0, 24), st.sampled_from(MOVING))
+def test_a_part_of_the_canvas_is_sampled_as_the_whole_is(top, left, name):
     torch.manual_seed(top * 40 + left)
-    planes = torch.randn(2, 6 if kind == "affine" else 2, 24, 36)
-    if kind == "affine":
+    kind = WARPS[name]
+    planes = torch.randn(2, kind.num_planes, 24, 36)
+    if kind.averages_planes:
         planes = planes[..., :1, :1].expand(-1, -1, 24, 36)
-    whole = sample(picture(), CANVAS, neighbours(displacement(kind, planes, 9.0, CANVAS, CANVAS), CANVAS, CANVAS))
+    whole = sample(picture(), CANVAS, neighbours(kind.displacement(planes, 9.0, CANVAS, CANVAS), CANVAS, CANVAS))
     box = Box(top, left, top + 8, left + 12)
     rows, columns = box.slices
-    at = neighbours(displacement(kind, planes[..., rows, columns], 9.0, box, CANVAS), box, CANVAS)
+    at = neighbours(kind.displacement(planes[..., rows, columns], 9.0, box, CANVAS), box, CANVAS)
     seen_rows, seen_columns = at.box.slices
     part = sample(picture()[..., seen_rows, seen_columns], at.box, at)
     assert np.array_equal(part.numpy(), whole[..., rows, columns].numpy())

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from magic.geometry import Box
-from magic.pixels import LEVEL
+from magic.pixels import LEVELS_PER_UNIT
 from magic.scene.content import Content
-from magic.scene.reference import Difference, by_tiles, in_one_pass, region
+from magic.scene.reference import Difference, render_region, render_tiled, render_whole
 from magic.scene.renderer import TileRenderer
 from magic.scene.scene import Scene, plan_canvas, plan_grid
 from tests.conftest import memory_set, random_generator, textured
@@ -13,7 +13,7 @@ from tests.conftest import memory_set, random_generator, textured
 
 def assert_equal(painted, expected):
     for name in ("output", "collage"):
-        error = np.abs(getattr(painted, name) - getattr(expected, name)) * LEVEL
+        error = np.abs(getattr(painted, name) - getattr(expected, name)) * LEVELS_PER_UNIT
         assert error.mean() <= 0.001
         assert error.max() <= 0.02
 
@@ -43,14 +43,14 @@ def test_tiles_equal_the_whole_pass(depth, height, width, core_px, settings):
     memory = memory_set([textured(rng, 60, 80), textured(rng, 45, 50)], 3, seed=width)
     content = Content.of(textured(rng, height, width)) if generator.config.guided else None
     renderer = TileRenderer(generator, Scene(content, memory, canvas), torch.device("cpu"))
-    whole = in_one_pass(renderer)
+    whole = render_whole(renderer)
     grid = plan_grid(generator, canvas, core_px)
     for kept in ((), range(len(grid))):
-        painted, statistics = by_tiles(renderer, grid, keep=kept)
+        painted, statistics = render_tiled(renderer, grid, keep=kept)
         assert_equal(painted, whole)
         assert Difference.between(painted, whole).flips <= 1e-4 * height * width
     box = Box(3, 5, min(40, canvas.height), min(50, canvas.width))
-    assert_equal(region(renderer, box, statistics), whole.part(box))
+    assert_equal(render_region(renderer, box, statistics), whole.part(box))
 
 
 def test_what_is_kept_changes_no_bit():
@@ -61,7 +61,7 @@ def test_what_is_kept_changes_no_bit():
     scene = Scene(Content.of(textured(rng, 130, 171)), memory_set([textured(rng, 60, 80)], 3, seed=0), canvas)
     renderer = TileRenderer(generator, scene, torch.device("cpu"))
     grid = plan_grid(generator, canvas, 64)
-    some, all_of_them = (by_tiles(renderer, grid, keep=k)[0] for k in ((1, 4), range(len(grid))))
+    some, all_of_them = (render_tiled(renderer, grid, keep=k)[0] for k in ((1, 4), range(len(grid))))
     for one, other in zip(some, all_of_them, strict=True):
         assert np.array_equal(one, other)
 
@@ -84,8 +84,8 @@ def test_tiles_equal_the_whole_pass_in_bf16(depth, kept, warp):
     canvas = plan_canvas(generator, 30, 40)
     scene = Scene(Content.of(textured(rng, 30, 40)), memory_set([textured(rng, 60, 80)], 2, seed=0), canvas)
     renderer = TileRenderer(generator, scene, torch.device("cpu"), "bf16")
-    painted, _ = by_tiles(renderer, plan_grid(generator, canvas, 16 << depth - 2), keep=kept)
-    assert_equal(painted, in_one_pass(renderer))
+    painted, _ = render_tiled(renderer, plan_grid(generator, canvas, 16 << depth - 2), keep=kept)
+    assert_equal(painted, render_whole(renderer))
 
 
 def test_tiles_equal_the_whole_pass_with_hundreds_of_templates():
@@ -94,8 +94,8 @@ def test_tiles_equal_the_whole_pass_with_hundreds_of_templates():
     canvas = plan_canvas(generator, 12, 17)
     memory = memory_set([textured(rng, 60, 80), textured(rng, 45, 50)], 500, seed=0)
     renderer = TileRenderer(generator, Scene(Content.of(textured(rng, 12, 17)), memory, canvas), torch.device("cpu"))
-    painted, _ = by_tiles(renderer, plan_grid(generator, canvas, 40))
-    assert_equal(painted, in_one_pass(renderer))
+    painted, _ = render_tiled(renderer, plan_grid(generator, canvas, 40))
+    assert_equal(painted, render_whole(renderer))
 
 
 def test_statistics_of_each_tile_alone_would_show():
@@ -111,12 +111,12 @@ def test_statistics_of_each_tile_alone_would_show():
     for _ in range(generator.mixing.num_norms):
         statistics.append(renderer.measure(renderer.start("mixing", tile.read), tile, statistics))
     collage = renderer.mix(renderer.start("mixing", tile.read), tile, statistics).collage[0].numpy()
-    error = np.abs(collage - whole.collage[0].numpy()[(slice(None), *tile.core.slices)]) * LEVEL
+    error = np.abs(collage - whole.collage[0].numpy()[(slice(None), *tile.core.slices)]) * LEVELS_PER_UNIT
     assert error.max() > 1.0
 
 
 def test_a_border_shows_no_frame():
-    """What lies outside the poster, beyond its mirror image, cannot be seen on it: a wider bleed changes nothing."""
+    """What lies outside the poster, beyond its mirror image, cannot be seen on it: a wider padding changes nothing."""
     from dataclasses import replace
 
     rng = np.random.default_rng(0)
@@ -124,8 +124,8 @@ def test_a_border_shows_no_frame():
     content = Content.of(textured(rng, 40, 52))
     memory = memory_set([textured(rng, 60, 80)], 3, seed=0)
     canvas = plan_canvas(generator, 40, 52)
-    assert canvas.bleed_before >= generator.mixing.halo.before + generator.refiner.halo.before
-    wide = replace(canvas, bleed_before=canvas.bleed_before + 8, height=canvas.height + 8, width=canvas.width + 8)
+    assert canvas.padding_before >= generator.mixing.halo.before + generator.refiner.halo.before
+    wide = replace(canvas, padding_before=canvas.padding_before + 8, height=canvas.height + 8, width=canvas.width + 8)
 
     def painted(some, statistics):
         renderer = TileRenderer(generator, Scene(content, memory, some), torch.device("cpu"))
@@ -136,6 +136,6 @@ def test_a_border_shows_no_frame():
         return [part[(slice(None), *some.poster.slices)] for part in (collage, output)]
 
     renderer = TileRenderer(generator, Scene(content, memory, canvas), torch.device("cpu"))
-    _, statistics = by_tiles(renderer, plan_grid(generator, canvas, 1024))
+    _, statistics = render_tiled(renderer, plan_grid(generator, canvas, 1024))
     for narrow, wider in zip(painted(canvas, statistics), painted(wide, statistics), strict=True):
-        assert np.abs(narrow - wider).max() * LEVEL <= 0.02
+        assert np.abs(narrow - wider).max() * LEVELS_PER_UNIT <= 0.02

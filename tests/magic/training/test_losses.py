@@ -1,13 +1,18 @@
 import math
+from dataclasses import fields
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
 
-from magic.hyperparameters import LossConfig
+from magic.hyperparameters import Adversarial, ContentFeatures, LossConfig
 from magic.networks.generator import Collage
+from magic.networks.norm import complete
 from magic.pixels import LUMA, luminance
 from magic.training.losses import (
+    ADVERSARIAL,
     CONTENT_FEATURES,
+    TERMS,
     adversarial,
     content_distance,
     discriminator_loss,
@@ -19,6 +24,7 @@ from magic.training.losses import (
     max_share,
     total_variation,
 )
+from tests.conftest import random_generator
 
 
 def logits(*values):
@@ -34,6 +40,18 @@ HAND = {
     "hinge": ((0 + 2) / 2 + (1.5 + 0) / 2, 1.25),
     "least_squares": ((1 + 4) / 2 + (0.25 + 9) / 2, (0.25 + 16) / 2),
 }
+
+
+def test_every_kind_that_can_be_chosen_is_registered_and_checked_by_hand():
+    assert set(ADVERSARIAL) == set(get_args(Adversarial)) == set(HAND)
+    assert set(CONTENT_FEATURES) == set(get_args(ContentFeatures))
+
+
+def test_every_term_has_a_weight_and_every_weight_a_term():
+    hints = get_type_hints(LossConfig)
+    weights = {field.name for field in fields(LossConfig) if hints[field.name] is float}
+    of_the_discriminator = {"r1"}
+    assert weights - of_the_discriminator == TERMS.keys() - {"adversarial"}
 
 
 @pytest.mark.parametrize("kind", HAND)
@@ -157,8 +175,35 @@ def test_terms_are_those_that_apply():
     painted = made._replace(painted=torch.full((1, 1, 8, 8), 0.25))
     assert generator_terms(painted, image, judged, LossConfig())["painted_share"].item() == pytest.approx(0.25)
     assert "drift" not in generator_terms(painted, image, judged, LossConfig())
-    refined = painted._replace(image=image + 0.5)
+    refined = painted._replace(image=image + 0.5, painted_over=True)
     assert generator_terms(refined, image, judged, LossConfig())["drift"].item() == pytest.approx(0.25)
+
+
+ALWAYS = {"adversarial", "entropy", "total_variation", "max_share"}
+SYSTEMS = [
+    ({}, {"content", "drift"}),
+    ({"guided": False}, {"drift"}),
+    ({"refine": "blend"}, {"content", "drift", "painted_share"}),
+    ({"system": "famos", "memory_size": 2}, {"content", "drift", "painted_share"}),
+    ({"system": "mosaic"}, {"content", "painted_share"}),
+]
+
+
+@pytest.mark.parametrize(("settings", "further"), SYSTEMS, ids=str)
+def test_which_terms_apply_to_which_system(settings, further):
+    generator = random_generator(2, **settings)
+    content = torch.zeros(1, 3, 8, 8) if generator.config.guided else None
+    collage = generator(content, torch.rand(1, 2, 3, 8, 8))
+    assert collage.painted_over == ("drift" in further) == (not torch.equal(collage.image, collage.collage))
+    assert generator_terms(collage, content, logits(0), LossConfig()).keys() == ALWAYS | further
+
+
+def test_a_collage_that_no_refiner_follows_up_has_not_drifted():
+    generator = random_generator(2)
+    templates = torch.rand(1, 2, 3, 8, 8)
+    collage = generator.pool(complete(generator.mix(torch.zeros(1, 3, 8, 8), templates)), templates)
+    assert not collage.painted_over
+    assert generator_terms(collage, None, logits(0), LossConfig()).keys() == ALWAYS
 
 
 def grey(level, side=8):

@@ -5,19 +5,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from magic.geometry import Box
-from pipelines.export.attribution import (
-    PICTURES,
-    TABLE,
-    TEMPLATES,
-    Attribution,
-    above,
-    attribute,
-    count_block,
-    write,
-    written,
-)
-from pipelines.store.finished_poster import FinishedPoster
-from pipelines.store.storage import read_object
+from magic.scene.memory import Template
+from pipelines.export.attribution import Attribution, above, attribute, count_block
+from pipelines.export.attribution_files import PICTURES, TABLE, TEMPLATES, read_pictures, write
+from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.storage.door import read_object
+from tests.pipelines.export.viewed import changed
 
 SIZES = [(700, 1100), (2099, 2401)]  # within one block, and over several
 
@@ -40,12 +33,12 @@ def test_every_pixel_counts_for_its_template_and_its_picture(poster, attribution
     labels = label_map(poster)
     counts = np.bincount(labels.ravel(), minlength=5)
     assert [share.pixels for share in attribution.templates] == counts.tolist()
-    assert [share.template for share in attribution.templates] == list(poster.templates)
+    assert [share.template for share in attribution.templates] == list(poster.manifest.identity.templates)
     for number, picture in enumerate(attribution.pictures):
-        own = [k for k, template in enumerate(poster.templates) if template.picture == number]
+        own = [k for k, template in enumerate(poster.manifest.identity.templates) if template.picture == number]
         assert (picture.pixels, picture.templates) == (counts[own].sum(), len(own))
         assert picture.share == picture.pixels / labels.size
-        assert picture.url == poster.pictures[number]["url"]
+        assert picture.url == poster.manifest.pictures[number].url
     for shares in (attribution.templates, attribution.pictures):
         assert sum(share.share for share in shares) == pytest.approx(1)
 
@@ -65,13 +58,13 @@ def test_a_template_that_is_nowhere(ray_here, make_poster, tmp_path):
     for tile in poster.store.grid:
         poster.store.write("labels", tile.core, labels[:, : tile.core.height, : tile.core.width])
     _, boxes = count_block(poster, 0)
-    bleed = poster.store.canvas.bleed_before
-    assert boxes[3] == Box(50 - bleed, 60 - bleed, 51 - bleed, 61 - bleed)
+    padding = poster.store.canvas.padding_before
+    assert boxes[3] == Box(50 - padding, 60 - padding, 51 - padding, 61 - padding)
     attribution = attribute(poster, num_workers=1)
     assert [share.pixels for share in attribution.templates] == [100 * 120 - 1, 0, 0, 1, 0]
     assert [share.shown is None for share in attribution.templates] == [False, True, True, False, True]
     write(attribution, str(tmp_path))
-    assert pq.read_table(tmp_path / TEMPLATES)["shown_top"].to_pylist() == [0, None, None, 50 - bleed, None]
+    assert pq.read_table(tmp_path / TEMPLATES)["shown_top"].to_pylist() == [0, None, None, 50 - padding, None]
     assert "nowhere" in (tmp_path / TABLE).read_text()
 
 
@@ -79,12 +72,12 @@ def test_the_tables_say_it_all(poster, attribution, tmp_path):
     assert write(attribution, str(tmp_path)) == (TEMPLATES, PICTURES, TABLE)
     rows = pq.read_table(tmp_path / TEMPLATES).to_pylist()
     for row, share in zip(rows, attribution.templates, strict=True):
-        info = poster.pictures[share.template.picture]
+        info = poster.manifest.pictures[share.template.picture]
         assert (row["template"], row["picture"]) == (share.number, share.template.picture)
-        assert (row["url"], row["sha256"]) == (info["url"], info["sha256"])
+        assert (row["url"], row["sha256"]) == (info.url, info.sha256)
         assert (row["pixels"], row["share"]) == (share.pixels, share.share)
         crop = tuple(row[name] for name in ("picture", "crop_top", "crop_left", "flip", "turns"))
-        assert crop == tuple(share.template)
+        assert Template(*crop) == share.template
         assert Box(*(row[f"shown_{side}"] for side in Box._fields)) == share.shown
     pictures = pq.read_table(tmp_path / PICTURES).to_pylist()
     assert [tuple(row.values()) for row in pictures] == [
@@ -125,16 +118,16 @@ def test_pictures_above_a_share_are_named(attribution):
 
 
 def test_what_was_written_is_read_again_once_it_is_all_there(attribution, tmp_path):
-    assert written(str(tmp_path)) is None
+    assert read_pictures(str(tmp_path)) is None
     write(attribution, str(tmp_path))
-    assert written(str(tmp_path)) == attribution.largest_first
+    assert read_pictures(str(tmp_path)) == attribution.largest_first
     (tmp_path / TABLE).unlink()
-    assert written(str(tmp_path)) is None
+    assert read_pictures(str(tmp_path)) is None
 
 
 def test_places_of_a_model_that_moves_its_pieces_are_said_to_be_rough(ray_here, make_poster, attribution, tmp_path):
     poster = make_poster(100, 120)
-    moving = FinishedPoster(poster.url, poster.manifest | {"warp": "flow"})
+    moving = changed(poster, warp="flow")
     write(attribute(moving, num_workers=1), str(tmp_path))
     assert "moves its pieces" in (tmp_path / TABLE).read_text()
     write(attribution, str(tmp_path))

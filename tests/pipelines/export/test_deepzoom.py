@@ -5,7 +5,7 @@ import io
 import json
 import re
 import zlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import fsspec
@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from magic.geometry import Box
-from pipelines.export.deepzoom import PAGE, TILE_PX, export_deepzoom
-from pipelines.store.finished_poster import FinishedPoster
-from pipelines.store.pyramid import halved
-from pipelines.store.storage import write_json
+from pipelines.export.deepzoom import write_viewer
+from pipelines.export.viewer_page import PAGE, TILE_PX
+from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.posters.pyramid import halved
+from tests.pipelines.export.viewed import viewer, with_many_templates
 
 HEIGHT, WIDTH = 1101, 743
 QUALITY = 100  # the noise of these pictures is hard for JPEG; only rounding shall tell tiles from it
@@ -33,19 +34,19 @@ def poster(make_poster) -> FinishedPoster:
 @pytest.fixture(scope="module")
 def exported(poster, ray_here, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("deepzoom") / "out"
-    assert export_deepzoom(poster, str(folder), num_workers=2, quality=QUALITY) == f"{folder}/{PAGE}"
+    assert write_viewer(viewer(poster, str(folder), workers=2, quality=QUALITY)) == f"{folder}/{PAGE}"
     return folder
 
 
 def expected(poster: FinishedPoster, layer: str, level: int) -> np.ndarray:
-    """All of a layer after so many halvings, by another way than the export's where the store ends."""
+    """All of a layer at a pyramid level, made in another way than the export's below the store's last level."""
     last = poster.store.num_levels - 1
     if layer == "labels":
         numbers = poster.store.read("labels", Box(0, 0, *poster.store.size()))[0]
         return np.array(poster.colours, np.uint8)[numbers[:: 2**level, :: 2**level]]
     picture = poster.whole(layer, min(level, last))
     for _ in range(level - last):
-        picture = halved(layer, picture.transpose(2, 0, 1)).transpose(1, 2, 0)
+        picture = halved(picture.transpose(2, 0, 1), has_means=True).transpose(1, 2, 0)
     return picture
 
 
@@ -113,14 +114,11 @@ def test_the_numbers_are_those_of_every_pixel(exported, poster):
 
 
 def test_more_templates_than_a_byte_can_number(ray_here, make_poster, tmp_path):
-    small = make_poster(40, 33)
-    folder = Path(small.url)
-    write_json(f"{folder}/manifest.json", small.manifest | {"templates": small.manifest["templates"] * (MANY // 5)})
-    poster = FinishedPoster.at(small.url)
+    poster = with_many_templates(make_poster(40, 33), MANY)
     tile = poster.store.grid[0].core
     labels = np.random.default_rng(0).integers(0, MANY, (1, tile.height, tile.width)).astype(np.uint16)
     poster.store.write("labels", tile, labels)
-    export_deepzoom(poster, str(tmp_path / "out"), num_workers=1, quality=90)
+    write_viewer(viewer(poster, str(tmp_path / "out"), workers=1, quality=90))
     numbers = np.frombuffer(numbers_at(tmp_path / "out", "0_0"), "<u2").reshape(40, 33)
     assert np.array_equal(numbers, poster.store.read("labels", Box(0, 0, 40, 33))[0])
     shown = np.array(Image.open(tmp_path / "out/labels_files/6/0_0.png"))
@@ -130,11 +128,13 @@ def test_more_templates_than_a_byte_can_number(ray_here, make_poster, tmp_path):
 def test_the_viewer_knows_the_poster(exported, poster):
     known = knowledge(exported)
     assert (known["width"], known["height"], known["layers"]) == (WIDTH, HEIGHT, list(poster.layers))
-    for described, template, colour in zip(known["templates"], poster.templates, poster.colours, strict=True):
-        assert described == template._asdict() | {"colour": list(colour)}
+    for described, template, colour in zip(
+        known["templates"], poster.manifest.identity.templates, poster.colours, strict=True
+    ):
+        assert described == asdict(template) | {"colour": list(colour)}
     for number, picture in known["pictures"].items():
-        info = poster.pictures[int(number)]
-        assert (picture["height"], picture["width"]) == (info["height"], info["width"])
+        info = poster.manifest.pictures[int(number)]
+        assert (picture["height"], picture["width"]) == (info.height, info.width)
         assert picture["name"] == f"{number}.png"  # and none of the folders above it
         thumb = np.array(Image.open(exported / picture["thumb"]), int)
         assert np.abs(thumb - poster.style_picture(int(number))).mean() < 12  # small pictures keep their size
@@ -145,12 +145,12 @@ def test_a_second_run_rewrites_nothing_and_a_third_what_is_missing(exported, pos
         return {path: path.stat().st_mtime_ns for path in exported.rglob("*") if path.is_file()}
 
     before = times()
-    export_deepzoom(poster, str(exported), num_workers=1, quality=QUALITY)
+    write_viewer(viewer(poster, str(exported), workers=1, quality=QUALITY))
     assert times() == before
     lost = [exported / name for name in ("output_files/11/1_2.jpg", "labels_data/0_0.js", PAGE)]
     for path in lost:
         path.unlink()
-    export_deepzoom(poster, str(exported), num_workers=1, quality=QUALITY)
+    write_viewer(viewer(poster, str(exported), workers=1, quality=QUALITY))
     after = times()
     assert after.keys() == before.keys()
     assert {path for path in after if "collage_files" in path.parts and after[path] != before[path]} == set()
@@ -158,19 +158,20 @@ def test_a_second_run_rewrites_nothing_and_a_third_what_is_missing(exported, pos
 
 def test_a_folder_belongs_to_one_poster_and_one_quality(exported, poster, tmp_path):
     with pytest.raises(ValueError, match="differs in quality"):
-        export_deepzoom(poster, str(exported), num_workers=1, quality=80)
-    another = replace(poster, manifest=poster.manifest | {"seed": 4})
+        write_viewer(viewer(poster, str(exported), workers=1, quality=80))
+    identity = replace(poster.manifest.identity, seed=4)
+    another = replace(poster, manifest=replace(poster.manifest, identity=identity))
     with pytest.raises(ValueError, match="differs in poster"):
-        export_deepzoom(another, str(exported), num_workers=1, quality=QUALITY)
+        write_viewer(viewer(another, str(exported), workers=1, quality=QUALITY))
     (tmp_path / "mine.txt").touch()
     with pytest.raises(ValueError, match="got other files"):
-        export_deepzoom(poster, str(tmp_path), num_workers=1, quality=QUALITY)
+        write_viewer(viewer(poster, str(tmp_path), workers=1, quality=QUALITY))
     with pytest.raises(ValueError, match="a quality of 1 to 100"):
-        export_deepzoom(poster, str(tmp_path), num_workers=1, quality=0)
+        write_viewer(viewer(poster, str(tmp_path), workers=1, quality=0))
 
 
 def test_object_storage_holds_the_same_bytes(exported, poster, s3):
-    export_deepzoom(poster, f"{s3}/out", num_workers=1, quality=QUALITY)
+    write_viewer(viewer(poster, f"{s3}/out", workers=1, quality=QUALITY))
     fs = fsspec.filesystem("s3", skip_instance_cache=True)
     there = {name.partition("/out/")[2]: name for name in fs.find(f"{s3}/out")}
     local = {str(path.relative_to(exported)): path for path in exported.rglob("*") if path.is_file()}
@@ -180,6 +181,6 @@ def test_object_storage_holds_the_same_bytes(exported, poster, s3):
 
 
 def test_a_poster_of_one_pixel(ray_here, make_poster, tmp_path):
-    export_deepzoom(make_poster(1, 1), str(tmp_path / "out"), num_workers=1, quality=90)
+    write_viewer(viewer(make_poster(1, 1), str(tmp_path / "out"), workers=1, quality=90))
     assert [path.name for path in (tmp_path / "out/output_files").iterdir()] == ["0"]
     assert Image.open(io.BytesIO((tmp_path / "out/output_files/0/0_0.jpg").read_bytes())).size == (1, 1)

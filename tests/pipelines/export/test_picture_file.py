@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,14 @@ import tifffile
 from PIL import Image, ImageCms
 
 from magic.geometry import Canvas, Halo, TileGrid
-from pipelines.export.picture_file import ExportOptions, check_format, expected_bytes, export_file
+from pipelines.export.formats import FORMATS, ExportOptions, format_of
 from pipelines.export.png import srgb_profile
-from pipelines.store.finished_poster import FinishedPoster
-from pipelines.store.poster_store import PosterStore
-from pipelines.store.pyramid import write_block
-from pipelines.store.storage import read_object, write_json
+from pipelines.export.request import ExportRequest
+from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.posters.poster_records import TilingRecord
+from pipelines.posters.poster_store import PosterStore
+from pipelines.posters.pyramid import write_block
+from pipelines.storage.door import read_object, size_bytes
 
 SIZES = [(700, 1100), (1031, 523)]
 
@@ -34,12 +36,9 @@ def by_libvips(path, **options):
 
 
 def export(poster, path, layer="output", **options):
-    size = export_file(poster, layer, str(path), ExportOptions(**options))
-    assert (
-        size
-        == path.stat().st_size
-        <= expected_bytes(check_format(str(path), *poster.store.size()), *poster.store.size())
-    )
+    request = ExportRequest(poster=poster, url=str(path), layer=layer, options=ExportOptions(**options))
+    assert request.write() == str(path)
+    assert path.stat().st_size <= format_of(str(path)).expected_bytes(*poster.store.size(), ExportOptions())
     assert [path] == list(path.parent.iterdir())  # nothing unfinished stays
     return path
 
@@ -52,7 +51,7 @@ def test_a_png_holds_every_pixel(poster, layer, tmp_path):
     assert np.array_equal(by_libvips(path).numpy(), expected)
 
 
-def test_a_tiff_holds_every_pixel_of_every_halving(poster, tmp_path):
+def test_a_tiff_holds_every_pixel_of_every_level(poster, tmp_path):
     path = export(poster, tmp_path / "poster.tif")
     with tifffile.TiffFile(path) as file:
         assert file.is_bigtiff
@@ -67,7 +66,7 @@ def test_a_tiff_holds_every_pixel_of_every_halving(poster, tmp_path):
         assert np.array_equal(shown.numpy(), poster.whole("output", number))
 
 
-def test_a_tiff_of_jpeg_tiles_is_close_at_every_halving(poster, tmp_path):
+def test_a_tiff_of_jpeg_tiles_is_close_at_every_level(poster, tmp_path):
     path = export(poster, tmp_path / "usual" / "poster.tiff", tiff_compression="jpeg")
     for number in range(poster.store.num_levels):
         for shown in (by_libvips(path, subifd=number - 1).numpy(), tifffile.imread(path, series=0, level=number)):
@@ -120,27 +119,27 @@ def test_a_poster_of_one_pixel(make_poster, tmp_path):
 def test_files_on_object_storage_are_the_same(poster, s3, tmp_path):
     for ending in ("png", "jpg", "tif"):
         local = export(poster, tmp_path / ending / f"poster.{ending}")
-        size = export_file(poster, "output", f"{s3}/prints/poster.{ending}")
-        there = read_object(f"{s3}/prints/poster.{ending}")
-        assert there == local.read_bytes()
-        assert len(there) == size
+        url = ExportRequest(poster=poster, url=f"{s3}/prints/poster.{ending}").write()
+        assert read_object(url) == local.read_bytes()
+        assert size_bytes(url) == local.stat().st_size
 
 
 @pytest.mark.parametrize("ending", ["gif", "", "webp"])
 def test_unknown_endings_are_refused(ending):
     with pytest.raises(ValueError, match=r"expected a file ending in \.png, .*choose one of them"):
-        check_format(f"s3://bucket.png/poster.{ending}", 10, 10)
+        format_of(f"s3://bucket.png/poster.{ending}")
 
 
 def test_sizes_that_a_format_cannot_hold_are_refused():
-    assert check_format("a.jpg", 65_500, 10) == "jpeg"
+    format_of("a.jpg").check_size("a.jpg", 65_500, 10)
     for size in ((65_501, 10), (10, 65_501)):
         with pytest.raises(ValueError, match=r"at most 65500 pixels on a side for JPEG \(a\.jpg\), got .*take \.tif"):
-            check_format("a.jpg", *size)
-        assert check_format("s3://bucket/a.PNG", *size) == "png"
-        assert check_format("a.tiff", *size) == "tiff"
+            format_of("a.jpg").check_size("a.jpg", *size)
+        for url, name in {"s3://bucket/a.PNG": "png", "a.tiff": "tiff", "s3://bucket/web/": "viewer"}.items():
+            assert format_of(url) is FORMATS[name]
+            FORMATS[name].check_size(url, *size)
     with pytest.raises(ValueError, match="at most 2147483647 pixels on a side for PNG"):
-        check_format("a.png", 2**31, 1)
+        format_of("a.png").check_size("a.png", 2**31, 1)
 
 
 @pytest.mark.parametrize(
@@ -164,8 +163,9 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(poster, t
         ("x.png", "output", {"width_cm": 1e6}, "width on paper that makes 1 to 65535 dpi of"),
     ]
     for name, layer, options, message in cases:
+        url, how = f"{tmp_path}/new/{name}", ExportOptions(**options)
         with pytest.raises(ValueError, match=message):
-            export_file(poster, layer, f"{tmp_path}/new/{name}", ExportOptions(**options))
+            ExportRequest(poster=poster, url=url, layer=layer, options=how).write()
     assert not list(tmp_path.iterdir())
 
 
@@ -177,7 +177,7 @@ def test_a_failed_export_leaves_the_old_file(make_poster, ending, tmp_path):
     shard = Path(poster.url, "tiles.zarr/output/0/c/0/4/2")
     shard.write_bytes(bytes(len(shard.read_bytes())))
     with pytest.raises(ValueError, match="checksum"):
-        export_file(poster, "output", str(target))
+        ExportRequest(poster=poster, url=str(target)).write()
     assert target.read_bytes() == b"the old one"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -186,11 +186,11 @@ def test_a_failed_export_leaves_the_old_file(make_poster, ending, tmp_path):
 def test_a_place_that_cannot_be_written_is_an_os_error(poster, ending, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
-        export_file(poster, "output", f"{tmp_path}/file/poster.{ending}")
+        ExportRequest(poster=poster, url=f"{tmp_path}/file/poster.{ending}").write()
 
 
 @pytest.fixture(scope="module")
-def plain_posters(tmp_path_factory):
+def plain_posters(make_poster, tmp_path_factory):
     """A small poster and a large one, with one layer of noise in large shards."""
 
     def make(height: int, width: int) -> FinishedPoster:
@@ -205,8 +205,9 @@ def plain_posters(tmp_path_factory):
         for level in range(1, store.num_levels):
             for number in range(len(store.blocks(level))):
                 write_block(store, "output", level, number)
-        manifest = {"kind": "poster", "content": None, "templates": [], "tile": 1024, "top": 0}
-        write_json(f"{folder}/manifest.json", {**manifest, "canvas": asdict(canvas)})
+        some = make_poster(64, 64).manifest
+        identity = replace(some.identity, content=None, templates=(), plan=TilingRecord(tile=1024, keep=False))
+        replace(some, identity=identity, canvas=canvas).write(f"{folder}/manifest.json")
         return FinishedPoster.at(folder)
 
     return make(6000, 1000), make(65000, 1000)
@@ -215,12 +216,12 @@ def plain_posters(tmp_path_factory):
 EXPORT = """
 import re, sys
 from pathlib import Path
-from pipelines.export import export_file
-from pipelines.finished import FinishedPoster
+from pipelines.export.request import ExportRequest
+from pipelines.posters.finished_poster import FinishedPoster
 folder, endings, *posters = sys.argv[1:]
 for poster in posters:
     for ending in endings.split():
-        export_file(FinishedPoster.at(poster), "output", f"{folder}/poster.{ending}")
+        ExportRequest(poster=FinishedPoster.at(poster), url=f"{folder}/poster.{ending}").write()
     if sys.platform == "linux":
         print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """

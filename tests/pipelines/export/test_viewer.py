@@ -12,10 +12,21 @@ import numpy as np
 import pytest
 
 from magic.geometry import Box
-from pipelines.export.deepzoom import PAGE, export_deepzoom
-from pipelines.store.finished_poster import FinishedPoster
-from pipelines.store.storage import write_json
-from tests.pipelines.export.viewed import HEIGHT, WIDTH, Shown, flat_place, place_of, seen_at, settle
+from pipelines.export.deepzoom import write_viewer
+from pipelines.export.viewer_page import PAGE
+from pipelines.storage.door import file_name
+from tests.pipelines.export.viewed import (
+    HEIGHT,
+    WIDTH,
+    Shown,
+    changed,
+    flat_place,
+    place_of,
+    seen_at,
+    settle,
+    viewer,
+    with_many_templates,
+)
 
 MANY = 300  # templates: more than a byte can number
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
@@ -48,7 +59,7 @@ def browser():
 @pytest.fixture(scope="module")
 def shown(make_poster, ray_here, tmp_path_factory) -> Shown:
     poster, folder = make_poster(HEIGHT, WIDTH), tmp_path_factory.mktemp("viewer") / "out"
-    export_deepzoom(poster, str(folder), num_workers=1, quality=95)
+    write_viewer(viewer(poster, str(folder), quality=95))
     return Shown(poster, folder)
 
 
@@ -117,9 +128,10 @@ def said(page) -> dict[str, str]:
 
 def expected(shown: Shown, x: int, y: int) -> dict[str, str]:
     number, (column, row) = shown.label(x, y), shown.sources(x, y)[1, 1]
+    manifest = shown.poster.manifest
     return {
         "number": f"Template {number}",
-        "name": shown.poster.pictures[shown.poster.templates[number].picture]["url"].rsplit("/", 1)[-1],
+        "name": file_name(manifest.pictures[manifest.identity.templates[number].picture].url),
         "place": f"x {column}, y {row}",
         "orientation": shown.orientation(x, y),
         "pixel": f"x {x}, y {y}",
@@ -144,12 +156,13 @@ def test_hovering_tells_the_place_that_the_memory_set_shows(open_page, shown, ad
         page.mouse.move(*place_of(page, x, y))
         check(page, shown, x, y)
     thumb, marker = page.locator("#thumb").bounding_box(), page.locator("#marker").bounding_box()
-    picture = shown.poster.pictures[shown.poster.templates[shown.label(x, y)].picture]
+    manifest = shown.poster.manifest
+    picture = manifest.pictures[manifest.identity.templates[shown.label(x, y)].picture]
     column, row = shown.sources(x, y)[1, 1]
     page.wait_for_function("at('thumb').complete && at('thumb').naturalWidth > 0")
     for start, size, place, side in (("x", "width", column, "width"), ("y", "height", row, "height")):
         middle = marker[start] + marker[size] / 2
-        assert middle == pytest.approx(thumb[start] + thumb[size] * (place + 0.5) / picture[side], abs=1)
+        assert middle == pytest.approx(thumb[start] + thumb[size] * (place + 0.5) / getattr(picture, side), abs=1)
 
 
 def test_a_thumbnail_on_its_way_is_not_given_up_when_the_pointer_moves_on(open_page, shown, server):
@@ -157,7 +170,7 @@ def test_a_thumbnail_on_its_way_is_not_given_up_when_the_pointer_moves_on(open_p
     page.route("**/thumbs/*", lambda route: waiting.append(route))
     pictures = {}
     for x, y in itertools.product(range(0, WIDTH, 40), range(0, HEIGHT, 40)):
-        pictures.setdefault(shown.poster.templates[shown.label(x, y)].picture, (x, y))
+        pictures.setdefault(shown.poster.manifest.identity.templates[shown.label(x, y)].picture, (x, y))
     assert len(pictures) > 1
     for x, y in pictures.values():
         page.mouse.move(*place_of(page, x, y))
@@ -289,14 +302,11 @@ def test_a_phone_shows_all_within_its_width(open_page, shown, address):
 
 
 def test_more_templates_than_a_byte_can_number(open_page, make_poster, ray_here, tmp_path):
-    small = make_poster(350, 450)
-    manifest = small.manifest | {"templates": small.manifest["templates"] * (MANY // 5)}
-    write_json(f"{small.url}/manifest.json", manifest)
-    shown = Shown(FinishedPoster.at(small.url), tmp_path / "out")
+    shown = Shown(with_many_templates(make_poster(350, 450), MANY), tmp_path / "out")
     for tile in shown.poster.store.grid:
         labels = np.random.default_rng(tile.row).integers(0, MANY, (1, tile.core.height, tile.core.width))
         shown.poster.store.write("labels", tile.core, labels.astype(np.uint16))
-    export_deepzoom(shown.poster, str(shown.folder), num_workers=1, quality=90)
+    write_viewer(viewer(shown.poster, str(shown.folder)))
     page = open_page((shown.folder / PAGE).as_uri())
     height, width = shown.poster.store.size()
     assert json.loads(page.evaluate("JSON.stringify([POSTER.width, POSTER.height])")) == [width, height]
@@ -314,7 +324,7 @@ def test_a_page_says_what_it_cannot_know(open_page, make_poster, ray_here, tmp_p
 
     def opened(**changes):
         folder = tmp_path / "-".join(changes)
-        export_deepzoom(FinishedPoster(small.url, small.manifest | changes), str(folder), num_workers=1, quality=90)
+        write_viewer(viewer(changed(small, **changes), str(folder)))
         return open_page((folder / PAGE).as_uri())
 
     page = opened(warp="affine")

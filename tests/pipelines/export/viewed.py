@@ -2,7 +2,7 @@
 
 import functools
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ from PIL import Image
 
 from magic.geometry import Box
 from magic.scene.memory import MemorySet, oriented
-from pipelines.store.finished_poster import FinishedPoster
+from pipelines.export.formats import ExportOptions
+from pipelines.export.request import ExportRequest
+from pipelines.posters.finished_poster import FinishedPoster
 
 HEIGHT, WIDTH = 700, 901
 TURNS = ["upright", "turned left", "upside down", "turned right"]
@@ -20,6 +22,25 @@ def coordinates(height: int, width: int) -> np.ndarray:
     """A picture whose colours say where they are: column, row, 0."""
     across, down = np.meshgrid(np.arange(width), np.arange(height))
     return np.stack([across, down, 0 * down], -1).astype(np.uint8)
+
+
+def viewer(poster: FinishedPoster, url: str, *, workers: int = 1, quality: int = 90) -> ExportRequest:
+    """A viewer's folder that is to be written."""
+    return ExportRequest(poster=poster, url=url, options=ExportOptions(quality=quality), num_workers=workers)
+
+
+def changed(poster: FinishedPoster, **identity) -> FinishedPoster:
+    """The poster under another identity."""
+    manifest = replace(poster.manifest, identity=replace(poster.manifest.identity, **identity))
+    return FinishedPoster(poster.url, manifest)
+
+
+def with_many_templates(poster: FinishedPoster, count: int) -> FinishedPoster:
+    """The poster with its templates repeated, in its folder."""
+    templates = poster.manifest.identity.templates
+    many = changed(poster, templates=templates * (count // len(templates)))
+    many.manifest.write(f"{many.url}/manifest.json")
+    return FinishedPoster.at(poster.url)
 
 
 @dataclass
@@ -38,8 +59,9 @@ class Shown:
 
     def sources(self, x: int, y: int) -> np.ndarray:
         """Columns and rows of the style picture that lie at a pixel of the poster and around it, [3 3 2]."""
-        pictures = {number: coordinates(p["height"], p["width"]) for number, p in enumerate(self.poster.pictures)}
-        memory = MemorySet(pictures, self.poster.templates)
+        manifest = self.poster.manifest
+        pictures = {number: coordinates(info.height, info.width) for number, info in enumerate(manifest.pictures)}
+        memory = MemorySet(pictures, manifest.identity.templates)
         return memory.crop(self.label(x, y), Box(y - 1, x - 1, y + 2, x + 2))[..., :2].astype(int)
 
     def orientation(self, x: int, y: int) -> str | None:

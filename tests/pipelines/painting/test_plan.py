@@ -8,10 +8,13 @@ import pytest
 from magic.networks.packed import pack_generator
 from magic.scene.content import Content
 from magic.scene.scene import Scene, plan_canvas, plan_grid
-from pipelines.painting.painter import PosterTask, measured_tiles
-from pipelines.painting.plan import Planner, gigabytes, plan_lines, require_room, stored_bytes
+from pipelines.painting.disk_space import require_room, stored_bytes
+from pipelines.painting.plan import Planner
+from pipelines.painting.plan_text import plan_lines
+from pipelines.painting.poster_task import PosterTask, measured_tiles
 from pipelines.painting.probe import Probe, probe, workers_on_a_gpu
-from pipelines.store.poster_store import PosterStore
+from pipelines.painting.quantities import gigabytes
+from pipelines.posters.poster_store import PosterStore
 from tests.conftest import memory_set, random_generator, textured
 
 PROBE = Probe(
@@ -33,8 +36,8 @@ def task(tmp_path_factory):
     scene = Scene(content, memory_set([textured(rng, 60, 80)], 3, seed=0), canvas)
     grid = plan_grid(generator, canvas, 16)
     store = PosterStore(str(tmp_path_factory.mktemp("plan") / "poster"), grid, canvas)
-    sweeps = {net: generator.num_statistics(net) for net in generator.nets}
-    return generator, PosterTask(pack_generator(generator), sweeps, scene, grid, store, threads=1)
+    num_statistics = {net: generator.num_statistics(net) for net in generator.nets}
+    return generator, PosterTask(pack_generator(generator), num_statistics, scene, grid, store, threads=1)
 
 
 def planner(task, workers=2, memory=10**9, **changes):
@@ -46,7 +49,7 @@ def planner(task, workers=2, memory=10**9, **changes):
 def test_one_pass_where_the_canvas_fits_one_worker(task):
     plan = planner(task, workers=1, memory=10**11).choose((256, 1024), (False, True), whole=None)
     assert plan.is_whole
-    assert plan.held_bytes <= 10**11
+    assert plan.worker_bytes <= 10**11
     kept = planner(task, workers=1, memory=10**11).choose((256, 1024), (False, True), whole=False)
     assert plan.flops < kept.flops
 
@@ -59,7 +62,7 @@ def test_kept_where_memory_allows_and_anew_where_not(task):
     anew = planner(task, memory=int(1.4e9)).choose((1024,), (False,), whole=False)
     assert roomy.flops < tight.flops
     assert roomy.flops < anew.flops
-    assert tight.held_bytes <= 1.4e9
+    assert tight.worker_bytes <= 1.4e9
     assert anew.keep_bytes == 0
 
 
@@ -91,7 +94,7 @@ def test_a_preview_measures_tiles_all_over_the_poster(tiles, expected):
 def test_the_plan_is_told(task):
     plan = planner(task).choose((512,), (True,), whole=None)
     shown = "\n".join(plan_lines(task[1], plan, PROBE, 2))
-    for part in ("canvas ", "halo", f"{len(plan.grid)} of 512 px", "sweeps", "floating-point", "memory", "store"):
+    for part in ("canvas ", "halo", f"{len(plan.grid)} of 512 px", "passes", "floating-point", "memory", "store"):
         assert part in shown
 
 

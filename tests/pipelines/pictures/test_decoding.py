@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pipelines.pictures.decoding import decode, list_pictures
+from pipelines.pictures.decoding import decode
+from pipelines.pictures.picture_urls import list_pictures
 from tests.conftest import textured
 
 RGB = textured(np.random.default_rng(0), 24, 36)

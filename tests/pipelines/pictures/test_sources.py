@@ -24,7 +24,7 @@ def test_bad_pictures_are_named_counted_and_skipped(ray_here, pictures, tmp_path
     with caplog.at_level(logging.WARNING):
         source = survey(SourceConfig(urls=(str(tmp_path),)), min_side_px=64, name="style")
     assert [p.url.rsplit("/", 1)[1] for p in source.pictures] == ["good.png"]
-    assert sorted(url.rsplit("/", 1)[1] for url, _ in source.skipped) == ["cut.png", "text.jpg", "thin.png"]
+    assert sorted(skipped.url.rsplit("/", 1)[1] for skipped in source.skipped) == ["cut.png", "text.jpg", "thin.png"]
     assert "too small: 10x500, needs 64" in caplog.text
     assert "3 of 4 pictures skipped" in caplog.text
     assert np.array_equal(source.get(0), decode(good))
@@ -48,7 +48,7 @@ def test_what_there_is_no_room_for_is_decoded_when_needed(ray_here, pictures):
     urls = (str(pictures / "style"),)
     held = survey(SourceConfig(urls=urls), min_side_px=8, name="style")
     fetched = survey(SourceConfig(urls=urls, hold_megabytes=0), min_side_px=8, name="style")
-    assert all(ref is None for ref in fetched.held)
+    assert all(ref is None for ref in fetched.references)
     for number in range(3):
         assert np.array_equal(held.get(number), fetched.get(number))
 
@@ -62,7 +62,7 @@ def test_a_content_source_takes_the_tone_of_a_style(ray_here, pictures):
     assert 0.1 * everything.std() < style.tone.deviation < 0.9 * everything.std()
     dark = Tone(110.0, 5.0)
     assert tone_of(content.in_tone(dark).get(0)) == pytest.approx(dark, abs=1.0)
-    assert content.in_tone(dark).describe()["tone"] == dark
+    assert content.in_tone(dark).identity().tone == dark
     flat = np.full((4, 4, 3), 200, np.uint8)
     assert (match_tone(flat, tone_of(flat), dark) == 110).all()
 
@@ -95,7 +95,7 @@ def test_s3_urls_are_read_by_other_processes(ray_here, s3):
     assert np.array_equal(source.get(0), pixels)
     with pytest.raises(ValueError, match="pictures at"):
         survey(SourceConfig(urls=(f"{s3}/nothing",)), min_side_px=8, name="style")
-    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in repr(source.describe())
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in repr((source.identity(), source.pictures))
 
 
 def test_squares_are_scaled_and_trimmed_evenly(ray_here, tmp_path):

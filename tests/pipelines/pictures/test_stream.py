@@ -9,7 +9,7 @@ from magic.scene.memory import PictureList
 from pipelines.pictures.crops import crop, draw_batch, fixed_memory, pool_of
 from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.pictures.sources import survey
-from pipelines.pictures.stream import DealInTurn, batch_dataset, keep_order, read_batches
+from pipelines.pictures.stream import RoundRobin, batch_dataset, keep_order, read_batches
 from tests.conftest import killing, ray_processes, textured
 
 SMALL = {"patch_px": 32, "num_templates": 3, "batch_size": 2}
@@ -63,7 +63,7 @@ def test_another_seed_gives_other_crops(sources):
 
 def test_training_workers_get_every_nth_batch(sources):
     dataset = batch_dataset(*sources, CropConfig(**SMALL), first=6, count=14)
-    shards = [shard["train"] for shard in DealInTurn().configure({"train": dataset}, 2)]
+    shards = [shard["train"] for shard in RoundRobin().configure({"train": dataset}, 2)]
 
     seen = {}
 

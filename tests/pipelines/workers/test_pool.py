@@ -1,15 +1,13 @@
 import os
 import signal
 import time
-from collections import deque
-from concurrent.futures import Future
 from contextlib import closing, suppress
 
 import pytest
 import ray
 
-from pipelines.workers.assignment import Waiting, Worker, is_worth_a_task, total_speed
-from pipelines.workers.pool import QUEUED_PER_WORKER, Hands, WorkerPool
+from pipelines.workers.assignment import TaskHomes
+from pipelines.workers.pool import QUEUED_PER_WORKER, WorkerPool
 
 
 @ray.remote(num_cpus=0.1, max_restarts=0)
@@ -112,65 +110,25 @@ def test_a_closed_pool_leaves_no_process(ray_here, tmp_path):
         time.sleep(0.1)
 
 
-def test_a_task_goes_home_if_there_is_the_choice():
-    waiting = Waiting(range(7), {1: "a", 4: "a", 5: "b", 6: "a"})
-    assert len(waiting) == 7
-    assert [waiting.take("a") for _ in range(3)] == [1, 4, 6]  # what it has begun already
-    assert waiting.take("a") == 0  # then what nobody has
-    waiting.put_first([9])
-    assert [waiting.take("c") for _ in range(3)] == [9, 2, 3]
-    assert waiting.take("c") == 5  # and at last what another one would have gone on with
-    assert not len(waiting)
-
-
-def test_the_pool_says_where_tasks_were_done(ray_here, tmp_path):
-    homes = {}
+def test_a_task_goes_back_to_the_worker_that_kept_its_work(ray_here, tmp_path):
+    homes = TaskHomes()
     with pool(tmp_path, 2) as workers:
-        first = dict(workers.map(lambda actor, n: actor.where.remote(n), range(12), homes))
-        again = dict(workers.map(lambda actor, n: actor.where.remote(n), range(12), homes))
-    assert sum(first[n] == again[n] for n in first) >= 6  # but for what an idle worker took over
-    assert set(homes) == set(range(12))
+        first, again = (
+            dict(workers.map(lambda actor, n: actor.where.remote(n), range(12), homes, kept=lambda pid: True))
+            for _ in range(2)
+        )
+        assert sum(first[n] == again[n] for n in first) >= 6  # but for what an idle worker took over
+        pids = {worker: ray.get(worker.actor.ready.remote()) for worker in workers._ready}
+    assert {n: pids[homes.home_of(n)] for n in range(12)} == again
 
 
-def known(seconds, queued=0, running_s=0.0):
-    """A worker whose speed is known, with tasks that it was given."""
-    worker = Worker(None, deque((Future(), n) for n in range(queued)), seconds)
-    worker._since = time.monotonic() - running_s
-    return worker
-
-
-def is_worth(worker, others, num_waiting):
-    workers = [worker, *others]
-    return is_worth_a_task(worker, workers, total_speed(workers), num_waiting)
-
-
-def test_a_slow_worker_gets_no_task_that_all_would_wait_for():
-    slow, fast = known(8.0), [known(1.0) for _ in range(3)]
-    assert is_worth(slow, fast, 100)
-    assert is_worth(slow, fast, 22)  # the others do 21 in less than its 8 seconds
-    assert not is_worth(slow, fast, 21)
-    assert is_worth(fast[0], [slow, *fast[1:]], 1)
-    assert is_worth(slow, [known(1.0, queued=2) for _ in range(3)], 19)  # of whose time 2 of 8 seconds are taken
-    assert not is_worth(slow, [known(1.0, queued=2) for _ in range(3)], 18)
-    assert is_worth(slow, [known(1.0, queued=1, running_s=60.0) for _ in range(3)], 1)  # are they stuck?
-    equals = [known(1.0) for _ in range(4)]
-    assert all(is_worth(worker, [w for w in equals if w is not worker], 1) for worker in equals)
-    assert is_worth(known(8.0), [], 1)
-
-
-def test_a_new_worker_gets_one_task_to_show_how_fast_it_is():
-    new, fast = Worker(None), [known(1.0) for _ in range(3)]
-    assert is_worth(new, fast, 1)
-    new.give(Future(), 5)
-    assert not is_worth(new, fast, 100)
-    time.sleep(0.02)
-    new.take_off(5, done=True)
-    assert 0.02 <= new.seconds < 1
-    first = new.seconds
-    new.give(Future(), 6)
-    new.take_off(6, done=True)
-    assert 0.6 * first < new.seconds < first  # a mean, that follows what comes
-    assert is_worth(new, fast, 100)
+def test_a_task_whose_work_was_not_kept_has_no_home(ray_here, tmp_path):
+    homes = TaskHomes()
+    with pool(tmp_path, 2) as workers:
+        list(workers.map(lambda actor, n: actor.square.remote(n), range(6), homes, kept=lambda square: square < 9))
+        assert [homes.home_of(n) is not None for n in range(6)] == [True] * 3 + [False] * 3
+        list(workers.map(lambda actor, n: actor.square.remote(n), range(6), homes))
+    assert not any(homes.home_of(n) for n in range(6))
 
 
 def test_nobody_waits_long_for_a_slow_worker(ray_here, tmp_path):
@@ -187,29 +145,16 @@ def test_nobody_waits_long_for_a_slow_worker(ray_here, tmp_path):
 
 
 def test_few_results_are_in_memory_at_once(ray_here, tmp_path):
-    begun, finished, most = 0, 0, 0
+    num_sent, num_taken, max_held = 0, 0, 0
 
     def call(actor, number):
-        nonlocal begun, most
-        begun += 1
-        most = max(most, begun - finished)
+        nonlocal num_sent, max_held
+        num_sent += 1
+        max_held = max(max_held, num_sent - num_taken)
         return actor.square.remote(number)
 
     with pool(tmp_path, 3) as workers:
         for _ in workers.map(call, range(60)):
-            finished += 1
-    assert (begun, finished) == (60, 60)
-    assert most <= 3 * QUEUED_PER_WORKER + 1  # and the one that the caller has
-
-
-def times(shared, number):
-    return shared * number, os.getpid()
-
-
-def test_hands_do_any_function_and_start_no_worker_for_little(ray_here):
-    with closing(Hands(7, 2)) as hands:
-        assert dict(hands.each(times, [3, 4], "few")) == {3: (21, os.getpid()), 4: (28, os.getpid())}
-        assert dict(hands.each(times, [], "none")) == {}
-        many = dict(hands.each(times, range(20), "many"))
-        assert [many[n][0] for n in range(20)] == [7 * n for n in range(20)]
-        assert os.getpid() not in {pid for _, pid in many.values()}
+            num_taken += 1
+    assert (num_sent, num_taken) == (60, 60)
+    assert max_held <= 3 * QUEUED_PER_WORKER + 1  # and the one that the caller has

@@ -1,0 +1,88 @@
+"""How a model was trained: the record that lies beside its weights, and the identity of its training."""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Self
+
+from cluster.redaction import redact
+from jobs.settings.training_config import ToneChoice, TrainConfig
+from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+from pipelines.pictures.settings import CropConfig
+from pipelines.pictures.source_records import SourceIdentity, SourceSummary
+from pipelines.pictures.sources import Source
+from pipelines.storage.records import Record
+
+RECIPE = "recipe.json"
+"""File of a model's folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSettings:
+    """The settings of a training that shape its model."""
+
+    name: str = ""
+    tone: ToneChoice = "match"
+    crops: CropConfig = field(default_factory=CropConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+
+def _settings_of(config: TrainConfig) -> dict[str, Any]:
+    """The fields of ModelSettings, without what changes no crop."""
+    shared = {each.name: getattr(config, each.name) for each in fields(ModelSettings)}
+    return shared | {"crops": replace(config.crops, data_workers=None)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe(ModelSettings, Record):
+    """How a model was trained: its settings, and what its pictures were."""
+
+    KIND: ClassVar[str] = "recipe"
+    FORMAT: ClassVar[int] = 1
+    NOUN: ClassVar[str] = "a model's recipe"
+
+    content: SourceSummary | None = None
+    """None for unguided models."""
+    style: SourceSummary | None = None
+
+    @staticmethod
+    def of(config: TrainConfig, content: Source | None, style: Source) -> "Recipe":
+        """The recipe of a training with these pictures."""
+        return Recipe(**_settings_of(config), content=content.summary() if content else None, style=style.summary())
+
+    @property
+    def sources(self) -> dict[str, SourceSummary]:
+        """The sources that there are, by name."""
+        named = {"content": self.content, "style": self.style}
+        return {name: source for name, source in named.items() if source is not None}
+
+    def redacted(self) -> Self:
+        """The same without credentials in its URLs: for all who can read the registry."""
+        return self.from_json(redact(self.to_json()), "a training")
+
+    def params(self) -> dict[str, Any]:
+        """What MLflow shows of it as parameters."""
+        told = ("urls", "scale", "square_px", "shares", "digest", "num_pictures")
+        settings = {name: value for name, value in self.to_json().items() if name not in ("content", "style")}
+        sources = {name: {key: getattr(source, key) for key in told} for name, source in self.sources.items()}
+        return settings | sources
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingIdentity(ModelSettings, Record):
+    """All that decides what a training ends at, but for the number of its steps."""
+
+    KIND: ClassVar[str] = "training"
+    FORMAT: ClassVar[int] = 1
+    NOUN: ClassVar[str] = "the identity of a training"
+
+    content: SourceIdentity | None
+    style: SourceIdentity
+
+    @staticmethod
+    def of(config: TrainConfig, content: Source | None, style: Source) -> "TrainingIdentity":
+        """The identity of a training with these pictures."""
+        return TrainingIdentity(
+            **_settings_of(config), content=content.identity() if content else None, style=style.identity()
+        )

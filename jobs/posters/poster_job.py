@@ -1,0 +1,242 @@
+"""A poster as one object: what was asked for, what it shows, who paints it, and all that follows from these."""
+
+import importlib.metadata
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from cluster.code_version import code_version
+from cluster.ray_session import count_cpus, count_gpus, require_cpus
+from jobs.models.lookup import Model
+from jobs.posters.composition import Composition, compose, has_same_pictures
+from jobs.posters.delivery import expected_files, file_names
+from jobs.settings.poster_config import PosterConfig
+from magic.checks import require
+from magic.geometry import Box
+from magic.networks.generator import Statistics
+from magic.scene.reference import region_boxes
+from magic.scene.scene import plan_grid
+from pipelines.export.formats import ExportOptions, format_of
+from pipelines.painting.comparison import StoreError, check_regions
+from pipelines.painting.disk_space import require_room, stored_bytes
+from pipelines.painting.plan import TILES_PX, Plan, Planner, require_a_tile
+from pipelines.painting.plan_text import plan_lines
+from pipelines.painting.poster_task import PosterTask
+from pipelines.painting.probe import Probe, workers_on_a_gpu
+from pipelines.painting.quantities import gigabytes
+from pipelines.painting.tile_worker import local_renderer, run_on_worker
+from pipelines.pictures.sources import Source, survey
+from pipelines.posters.finished_poster import CONTENT, FinishedPoster, digest_of
+from pipelines.posters.poster_records import Manifest, MeasuredError, PosterIdentity, TilingRecord
+from pipelines.posters.poster_store import PosterStore
+from pipelines.storage.claims import IDENTITY
+from pipelines.storage.door import absolute, join
+
+NUM_REGIONS, REGION_PX = 2, 128
+"""Regions that are painted again at the end, for the manifest's measured error."""
+LIBRARIES = ("torch", "ray", "zarr", "numpy")
+"""Whose versions a manifest names, beside that of the code."""
+
+
+@dataclass(frozen=True)
+class PosterJob:
+    """A poster to be painted."""
+
+    config: PosterConfig
+    model: Model
+    style: Source
+    composition: Composition
+    num_workers: int
+    gpus_per_worker: float
+    """GPUs that each has, 0 for none."""
+
+    @staticmethod
+    def begin(config: PosterConfig, model: Model) -> "PosterJob":
+        """Read what a poster is made of, within a Ray session.
+
+        Raises:
+            ValueError: for sources without pictures, settings that do not suit the model, or a cluster that has no room
+                for a worker.
+        """
+        wanted = model.style_source(config.style, config.style_scale, config.style_shares)
+        style = survey(wanted, min_side_px=1, name="style")
+        composition = compose(config, model, style)
+        gpus = count_gpus()
+        require_cpus(config.threads, "a render worker")
+        room = gpus * workers_on_a_gpu(config.gpu_share) or max(count_cpus() // config.threads, 1)
+        num_workers, gpus_per_worker = config.workers or room, config.gpu_share if gpus else 0.0
+        return PosterJob(config, model, style, composition, num_workers, gpus_per_worker)
+
+    @cached_property
+    def unplanned_task(self) -> PosterTask:
+        """The task before it is planned: its tiles are the smallest there are."""
+        generator, scene = self.composition.generator, self.composition.scene
+        grid = plan_grid(generator, scene.canvas, generator.config.multiple)
+        return PosterTask(
+            generator=self.model.packed,
+            num_statistics={net: generator.num_statistics(net) for net in generator.nets},
+            scene=scene,
+            grid=grid,
+            store=PosterStore(absolute(self.config.out), grid, scene.canvas, self.config.top),
+            threads=self.config.threads,
+            precision=self.config.precision,
+            statistics=self.config.statistics_mode,
+        )
+
+    def planned_task(self, plan: Plan) -> PosterTask:
+        """The task as it will be carried out."""
+        store = replace(self.unplanned_task.store, grid=plan.grid)
+        return replace(self.unplanned_task, grid=plan.grid, store=store, keep=plan.keep, keep_bytes=plan.keep_bytes)
+
+    def check(self) -> None:
+        """Refuse, before any worker is asked for, what could not end well.
+
+        Raises:
+            ValueError: for a picture too large for its format, an impossible printed width, the content of a poster
+                without one, more weights than there are, too little disk or memory, or statistics that do not fit.
+        """
+        self._check_files()
+        config, composition = self.config, self.composition
+        planes = composition.generator.config.traits.num_weights(composition.num_templates)
+        require(config.top <= planes, f"top <= {planes}, as many as the model weighs", config.top, "lower --top")
+        require_room(self.unplanned_task.store.url, 0, self._expected_files)
+        if config.memory_gb:
+            canvas = composition.scene.canvas
+            smallest = max(canvas.height, canvas.width) if config.mode == "whole" else config.tile or TILES_PX[0]
+            memory_bytes = int(config.memory_gb * 1e9)
+            require_a_tile(composition.generator, composition.scene, config.precision, smallest, memory_bytes)
+        _ = self.frozen_statistics
+
+    def _check_files(self) -> None:
+        canvas = self.composition.scene.canvas
+        has_content = self.composition.content is not None or CONTENT not in self.config.also
+        require(has_content, "layers that the poster has", CONTENT, "leave it out of --also")
+        ExportOptions(width_cm=self.config.width_cm).dots_per_inch(canvas.poster_width)
+        for name in file_names(self.config):
+            format_of(name).check_size(name, canvas.poster_height, canvas.poster_width)
+
+    @property
+    def _expected_files(self) -> dict[str, int]:
+        canvas = self.composition.scene.canvas
+        return expected_files(self.config, canvas.poster_height, canvas.poster_width)
+
+    @cached_property
+    def frozen_statistics(self) -> Statistics | None:
+        """Those of another poster, by the same model from the same templates; None where the poster has its own.
+
+        Raises:
+            ValueError: if that poster is another model's, of other templates, or in another precision.
+        """
+        if self.config.statistics is None:
+            return None
+        other, composition = FinishedPoster.at(self.config.statistics), self.composition
+        identity = other.manifest.identity
+        require(not other.is_preview, "statistics of an exact poster", f"the preview {other.url}", "render it exactly")
+        require(
+            identity.model.digest == composition.model.digest,
+            "statistics of a poster by the same model",
+            identity.model.uri,
+            "render one with it first",
+        )
+        require(
+            identity.templates == composition.scene.memory.templates and has_same_pictures(other, self.style),
+            "statistics of a poster from the same templates",
+            f"others in {self.config.statistics}",
+            "give its --style, --seed and --templates",
+        )
+        same = identity.precision == self.config.precision
+        require(same, f"statistics in {self.config.precision}", identity.precision, "give its --precision")
+        return other.statistics(self.unplanned_task.num_statistics)
+
+    def choose_plan(self, measured: Probe) -> Plan:
+        """The fastest way to paint it that fits; a job that was begun goes on by its own.
+
+        Raises:
+            ValueError: if none fits.
+        """
+        config, composition = self.config, self.composition
+        memory_bytes = self._memory_bytes(measured)
+        planner = Planner(
+            composition.generator, composition.scene, self.unplanned_task, measured, self.num_workers, memory_bytes
+        )
+        begun = PosterIdentity.find(join(self.unplanned_task.store.url, IDENTITY))
+        if begun is not None:
+            keep = begun.plan.keep if config.keep is None else config.keep
+            return planner.same_as(config.tile or begun.plan.tile, keep=keep)
+        return planner.choose((config.tile,) if config.tile else TILES_PX, config.keeps, whole=config.is_whole)
+
+    def _memory_bytes(self, measured: Probe) -> int:
+        """Memory that each worker may use."""
+        return int(self.config.memory_gb * 1e9) if self.config.memory_gb else measured.memory_bytes
+
+    def describe(self, task: PosterTask, plan: Plan, measured: Probe) -> str:
+        """What will be done, for people."""
+        canvas, model = task.scene.canvas, self.composition.model
+        lines = [
+            f"poster {canvas.poster_width} x {canvas.poster_height} px; folder {task.store.url}",
+            f"  model    {model.uri} ({model.digest[:12]}), K = {self.composition.num_templates}",
+            *plan_lines(task, plan, measured, self.num_workers),
+        ]
+        lines += [f"  file     {name}: about {gigabytes(size)}" for name, size in self._expected_files.items()]
+        if task.statistics == "preview":
+            lines.append("  PREVIEW  approximate: its colours differ from the exact poster's")
+        return "\n".join(lines)
+
+    def require_room(self, task: PosterTask, measured: Probe) -> None:
+        """Refuse a poster that will not fit on the disk.
+
+        Raises:
+            ValueError: if it will not.
+        """
+        require_room(task.store.url, sum(stored_bytes(task, measured).values()), self._expected_files)
+
+    def identity(self, task: PosterTask) -> PosterIdentity:
+        """All that decides the poster's bytes."""
+        composition, frozen = self.composition, self.frozen_statistics
+        generator, canvas = composition.generator.config, task.scene.canvas
+        return PosterIdentity(
+            model=composition.model,
+            content=composition.content,
+            style=self.style.identity(),
+            templates=task.scene.memory.templates,
+            seed=self.config.seed,
+            size=(canvas.poster_width, canvas.poster_height),
+            system=generator.system,
+            warp=generator.warp,
+            plan=TilingRecord(tile=task.grid.core_px, keep=task.keep),
+            statistics=task.statistics,
+            frozen=None if frozen is None else digest_of(frozen),
+            precision=task.precision,
+            threads=task.threads,
+            top=task.store.top,
+        )
+
+    def manifest(self, task: PosterTask, statistics: Statistics) -> Manifest:
+        """What is recorded of the painted poster."""
+        versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+        return Manifest(
+            identity=self.identity(task),
+            pictures=self.style.pictures,
+            skipped=self.style.skipped,
+            canvas=task.scene.canvas,
+            statistics_digest=digest_of(statistics),
+            versions={"magic": code_version(), **versions},
+        )
+
+    def measure_error(self, finished: FinishedPoster, task: PosterTask, measured: Probe) -> MeasuredError | None:
+        """How far regions are from the same regions painted anew.
+
+        None for a preview, whose statistics are not the poster's, and where a region with all that it depends on would
+        take more memory than a worker has.
+        """
+        canvas = task.scene.canvas
+        region = Box(0, 0, REGION_PX, REGION_PX).shifted(canvas.padding_before, canvas.padding_before)
+        read = region_boxes(self.composition.generator, canvas.box, region).read
+        if finished.is_preview or read.area * measured.peak_bytes > self._memory_bytes(measured):
+            return None
+        error = run_on_worker(_check_some_regions, task, finished, gpus_per_worker=self.gpus_per_worker)
+        return MeasuredError(regions=NUM_REGIONS, **error._asdict())
+
+
+def _check_some_regions(task: PosterTask, finished: FinishedPoster) -> StoreError:
+    """Compare a few regions of a poster with the same regions painted anew, in a worker's process."""
+    return check_regions(finished, local_renderer(task), NUM_REGIONS, REGION_PX, seed=0)

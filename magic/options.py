@@ -1,0 +1,100 @@
+"""What is known of a setting beside its type: written into its annotation, where the setting is declared.
+
+    steps: Annotated[int, FREE]
+    out: Annotated[str, FREE, PLACE]
+    seed: Annotated[int, MEMORY] = 0
+
+Every setting of a command says whether it shapes the result, and text says what it names. A setting that holds a
+dataclass of further settings says so for all of them; each of these may differ by an annotation of its own. Imports
+nothing heavy.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum, auto
+from typing import Any, NamedTuple, get_type_hints
+
+from magic.systems import System
+
+
+class Effect(Enum):
+    """What a setting changes."""
+
+    RESULT = auto()
+    """It shapes the result: two runs of one job must agree in it."""
+    MEMORY = auto()
+    """It shapes the memory set, and with it the result."""
+    FREE = auto()
+    """It changes how the work is done, not what comes of it: it may differ between two runs of one job."""
+
+
+class Names(Enum):
+    """What a setting's text names."""
+
+    PLACE = auto()
+    """A file or folder that a command reads or writes where it runs: a cluster has to reach it."""
+    PICTURES = auto()
+    """Pictures to read: those of the user's machine are copied to where a cluster reaches them."""
+    WORDS = auto()
+    """Nothing on storage: a name, an alias, an address of a server."""
+
+
+RESULT, MEMORY, FREE = Effect.RESULT, Effect.MEMORY, Effect.FREE
+PLACE, PICTURES, WORDS = Names.PLACE, Names.PICTURES, Names.WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBy:
+    """A setting that these systems alone read; any other system wants its default."""
+
+    systems: tuple[System, ...]
+
+
+def read_by(*systems: System) -> ReadBy:
+    """Annotate a setting that these systems alone read."""
+    return ReadBy(systems)
+
+
+class Setting(NamedTuple):
+    """One setting of a command, and what is known of it."""
+
+    name: str
+    """Dotted: content.urls."""
+    value: Any
+    """None where the settings' class was asked, not an instance."""
+    effect: Effect | None
+    """None: nobody has classified it."""
+    names: Names | None
+    read_by: ReadBy | None
+
+    @property
+    def option(self) -> str:
+        """As it is typed: --content.urls, --keep-from."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+def settings_of(config: Any) -> Iterator[Setting]:
+    """All settings of a command, those within nested dataclasses under dotted names.
+
+    Args:
+        config: an instance of a settings dataclass, or the class itself; a class has no values.
+    """
+    yield from _settings(config, "", (None, None))
+
+
+def _settings(config: Any, prefix: str, inherited: tuple[Effect | None, Names | None]) -> Iterator[Setting]:
+    kind = config if isinstance(config, type) else type(config)
+    hints = get_type_hints(kind, include_extras=True)
+    for part in fields(kind):
+        notes = getattr(hints[part.name], "__metadata__", ())
+        effect, names = _of_type(notes, Effect) or inherited[0], _of_type(notes, Names) or inherited[1]
+        value = None if config is kind else getattr(config, part.name)
+        nested = value if is_dataclass(value) else getattr(hints[part.name], "__origin__", hints[part.name])
+        if is_dataclass(nested):
+            yield from _settings(nested, f"{prefix}{part.name}.", (effect, names))
+        else:
+            yield Setting(f"{prefix}{part.name}", value, effect, names, _of_type(notes, ReadBy))
+
+
+def _of_type(notes: tuple[Any, ...], kind: type) -> Any:
+    return next((note for note in notes if isinstance(note, kind)), None)

@@ -1,0 +1,112 @@
+"""One layer of a finished poster on its way to a file, read in bands so that memory does not grow with the area.
+
+band    +--------+--------+----+   BAND_PX rows, all columns
+| piece  | piece  |    |   a piece is what is read from the store at once
++--------+--------+----+
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from tqdm import tqdm
+
+from magic.geometry import Box
+from pipelines.export.formats import ExportOptions, format_of
+from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.storage.door import file_name, replacing
+
+BAND_PX, PIECE_PX = 512, 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """What is to be written, where to and how."""
+
+    poster: FinishedPoster
+    url: str
+    """Of the file or folder; its ending names the format. A file that exists is replaced once the new one is whole."""
+    layer: str = "output"
+    """One of poster.layers. A viewer has them all."""
+    options: ExportOptions = ExportOptions()  # noqa: RUF009 - it is frozen
+    num_workers: int = 1
+    """Processes that write a folder, one CPU each."""
+
+    def check(self) -> None:
+        """Find what would fail, before anything is written.
+
+        Raises:
+            ValueError: if there is no such layer or format, the poster is too large for it, or its resolution cannot be
+                stated.
+        """
+        layers, (height, width) = self.poster.layers, self.poster.store.size()
+        if self.layer not in layers:
+            raise ValueError(f"expected a layer of {', '.join(layers)}, got {self.layer!r}; name one of them")
+        format_of(self.url).check_size(self.url, height, width)
+        self.options.dots_per_inch(width)
+
+    @property
+    def dpi(self) -> float:
+        """Dots per inch that the file states."""
+        return self.options.dots_per_inch(self.poster.store.size()[1])
+
+    @property
+    def expected_bytes(self) -> int:
+        """Roughly the most that it will take."""
+        return format_of(self.url).expected_bytes(*self.poster.store.size(), self.options)
+
+    def write(self) -> str:
+        """Write it; returns the URL of what is to be opened.
+
+        Raises:
+            ValueError: see check.
+            OSError: if a file cannot be written.
+            RuntimeError: if parts of a folder keep failing.
+        """
+        self.check()
+        return format_of(self.url).write(self)
+
+    @contextmanager
+    def open(self, num_levels: int = 1) -> Iterator[tuple[Path, "LayerReader"]]:
+        """The local file to write, and the layer's pixels for it, under a progress bar.
+
+        Args:
+            num_levels: how many levels of the pyramid will be read.
+        """
+        rows = sum(self.poster.store.size(level)[0] for level in range(num_levels))
+        with replacing(self.url) as path, tqdm(total=rows, desc=file_name(self.url), unit="row", leave=False) as bar:
+            yield path, LayerReader(self.poster, self.layer, bar)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReader:
+    """A layer that is read from top to bottom, under a progress bar."""
+
+    poster: FinishedPoster
+    layer: str
+    bar: Any
+
+    def bands(self, level: int = 0) -> Iterator[UInt8[ndarray, "h W 3"]]:
+        """All rows of a pyramid level, some at a time."""
+        height, width = self.poster.store.size(level)
+        for top in range(0, height, BAND_PX):
+            bottom = min(top + BAND_PX, height)
+            band = np.empty((bottom - top, width, 3), np.uint8)
+            for left in range(0, width, PIECE_PX):
+                box = Box(top, left, bottom, min(left + PIECE_PX, width))
+                band[:, box.left : box.right] = self.poster.rgb(self.layer, box, level)
+            yield band
+            self.bar.update(len(band))
+
+    def tiles(self, level: int, size: tuple[int, int]) -> Iterator[UInt8[ndarray, "h w 3"]]:
+        """All tiles of a pyramid level, in reading order. At its edges the last pixels are repeated."""
+        for band in self.bands(level):
+            for left in range(0, band.shape[1], size[1]):
+                tile = band[:, left : left + size[1]]
+                missing = [(0, whole - existing) for whole, existing in zip(size, tile.shape, strict=False)]
+                yield np.pad(tile, (*missing, (0, 0)), mode="edge")

@@ -1,0 +1,30 @@
+"""Which pictures there are under files, folders and patterns, on any storage."""
+
+from collections.abc import Sequence
+
+from magic.checks import require
+from pipelines.pictures.decoding import reason_of
+from pipelines.storage.door import expand
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+"""Endings of the files that are taken from folders and patterns. A file that is named by itself may have any."""
+
+
+def list_pictures(urls: Sequence[str]) -> list[str]:
+    """All pictures under files, folders and patterns, sorted, each once.
+
+    Raises:
+        ValueError: if there are no URLs, or one of them leads to no picture.
+    """
+    require(len(urls) >= 1, "at least one URL of pictures", list(urls), "name a file, a folder or a glob")
+    return sorted({picture for url in urls for picture in _pictures_at(url)})
+
+
+def _pictures_at(url: str) -> list[str]:
+    try:
+        files = expand(url)
+    except Exception as error:  # every storage library has errors of its own
+        raise ValueError(f"expected pictures at {url}, got: {reason_of(error)}; check the URL") from error
+    pictures = [file for file in files.urls if files.is_single or file.lower().endswith(SUFFIXES)]
+    require(bool(pictures), f"pictures at {url}", f"{len(files.urls)} files, no picture", "check the URL")
+    return pictures

@@ -1,0 +1,122 @@
+"""What is recorded of a poster: the identity of its job, and the manifest that a finished one has."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from magic.geometry import Canvas
+from magic.hyperparameters import Precision, Warp
+from magic.scene.memory import Template
+from magic.systems import SYSTEMS, System, SystemTraits
+from pipelines.pictures.source_records import PictureInfo, SkippedPicture, SourceIdentity
+from pipelines.pictures.tone import Tone
+from pipelines.storage.records import Record
+
+MANIFEST = "manifest.json"
+"""File of a finished poster. It is written last: where it is, all else is."""
+StatisticsMode = Literal["exact", "preview", "frozen"]
+"""Where normalisation statistics come from: all tiles; a few tiles only, which is approximate; another poster."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelReference:
+    """The model that painted a poster."""
+
+    uri: str
+    """As it was asked for: models:/NAME/VERSION, or the URL of a folder."""
+    digest: str
+    """SHA-256 of the model, by which any registry knows it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContentRecord:
+    """The picture that a poster shows."""
+
+    url: str
+    digest: str
+    """SHA-256 of the file."""
+    tone: Literal["match", "keep"]
+    tones: tuple[Tone, Tone] | None
+    """Its own tone and the one that it was brought into; None where it was kept as it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TilingRecord:
+    """How the canvas is cut into tiles. It changes the last bits of a poster, and nothing else."""
+
+    tile: int
+    """Side of a tile's core in pixels."""
+    keep: bool
+    """Whether workers keep suspended forward passes from one statistics pass to the next."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PosterIdentity(Record):
+    """All that decides a poster's bytes."""
+
+    KIND: ClassVar[str] = "poster"
+    FORMAT: ClassVar[int] = 1
+    NOUN: ClassVar[str] = "the identity of a poster's job"
+
+    model: ModelReference
+    content: ContentRecord | None
+    style: SourceIdentity
+    templates: tuple[Template, ...]
+    """The memory set, in the order of the label map's numbers."""
+    seed: int
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    system: System
+    warp: Warp
+    plan: TilingRecord
+    statistics: StatisticsMode
+    frozen: str | None
+    """Digest of the statistics that were taken over from another poster, if they were."""
+    precision: Precision
+    threads: int
+    top: int
+    """How many of the largest weights of each pixel are stored."""
+
+    @property
+    def traits(self) -> SystemTraits:
+        """What is known of the system that painted it."""
+        return SYSTEMS[self.system]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasuredError:
+    """How far regions of a poster are from the same regions painted anew, in 8-bit levels."""
+
+    regions: int
+    mean: float
+    maximum: int
+    flips: int
+    """Pixels that show another template."""
+    pixels: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest(Record):
+    """What a finished poster was made from: enough to paint it again."""
+
+    KIND: ClassVar[str] = "poster manifest"
+    FORMAT: ClassVar[int] = 1
+    NOUN: ClassVar[str] = "a poster's manifest"
+
+    identity: PosterIdentity
+    pictures: tuple[PictureInfo, ...]
+    """The style pictures, as they were used; templates name them by their place here."""
+    skipped: tuple[SkippedPicture, ...]
+    canvas: Canvas
+    statistics_digest: str
+    versions: dict[str, str]
+    """Of the code and of the libraries that decide pixels."""
+    measured_error: MeasuredError | None = None
+
+    @property
+    def pixels_digest(self) -> str:
+        """One digest of all that the pixels depend on. Versions and measured errors only tell of them."""
+        fields = self.to_json()
+        deciding = {name: value for name, value in fields.items() if name not in ("versions", "measured_error")}
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()

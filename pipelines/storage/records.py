@@ -1,0 +1,135 @@
+"""Typed records: frozen dataclasses that are kept as JSON files, checked when they are read.
+
+A record is written in one place and read by attribute. Its file says which kind of record it is, and in which version
+of its format::
+
+    {"kind": "poster", "format": 1, "seed": 5, ...}
+"""
+
+import json
+from typing import Any, ClassVar, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipelines.storage.door import read_object, write_object
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+"""Made once for each class of records."""
+
+
+class Record:
+    """What a record dataclass inherits: its way to a JSON file and back."""
+
+    __slots__ = ()
+    KIND: ClassVar[str]
+    """What the file says it is."""
+    FORMAT: ClassVar[int]
+    """Version of the fields and of their meaning; it grows whenever either changes."""
+    NOUN: ClassVar[str]
+    """What an error calls it: a poster's manifest."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Its fields as JSON values."""
+        fields: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        return fields
+
+    def to_bytes(self) -> bytes:
+        """Its file."""
+        return json_bytes({"kind": self.KIND, "format": self.FORMAT, **self.to_json()})
+
+    def write(self, url: str) -> None:
+        """Write its file in one piece."""
+        write_object(url, self.to_bytes())
+
+    @classmethod
+    def read(cls, url: str) -> Self | None:
+        """The record in a file, or None where there is no file.
+
+        Raises:
+            ValueError: if the file is damaged, another kind of record, or of another version.
+        """
+        data = read_object(url)
+        return None if data is None else cls.from_bytes(data, url)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str) -> Self:
+        """The record that a file holds.
+
+        Args:
+            data: the file.
+            where: what an error calls its place.
+
+        Raises:
+            ValueError: if it is damaged, another kind of record, or of another version.
+        """
+        fields = parse_json(data, f"{cls.NOUN} at {where}")
+        kind, version = fields.pop("kind", None), fields.pop("format", None)
+        if (kind, version) != (cls.KIND, cls.FORMAT):
+            raise ValueError(
+                f"expected {cls.NOUN} (kind {cls.KIND!r}, format {cls.FORMAT}) at {where}, "
+                f"got kind {kind!r}, format {version!r}; make it anew with this version of MAGIC"
+            )
+        return cls.from_json(fields, where)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any], where: str) -> Self:
+        """The record with these fields.
+
+        Raises:
+            ValueError: if a field is missing, unknown or not what it should be.
+        """
+        try:
+            record: Self = _adapter(cls).validate_python(fields, extra="forbid")
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            place = ".".join(map(str, problem["loc"])) or "all of it"
+            raise ValueError(
+                f"expected {cls.NOUN} at {where}, got {place}: {problem['msg']}; put the file back as it was"
+            ) from error
+        return record
+
+    @classmethod
+    def find(cls, url: str) -> Self | None:
+        """The record in a file, or None where there is no file, or one of something else.
+
+        Raises:
+            ValueError: if the file is such a record, but damaged or of another version.
+        """
+        data = read_object(url)
+        return cls.from_bytes(data, url) if data is not None and cls._is_kind_of(data) else None
+
+    @classmethod
+    def _is_kind_of(cls, data: bytes) -> bool:
+        """Whether a file says that it is a record of this kind, whatever else is in it."""
+        try:
+            fields = json.loads(data)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(fields, dict) and fields.get("kind") == cls.KIND
+
+
+def json_bytes(value: Any) -> bytes:
+    """A value as JSON for people and programs: indented, keys in order."""
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
+
+
+def parse_json(data: bytes, what: str) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ValueError: if it is no JSON, or no object.
+    """
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"expected {what}, got no JSON: {reason}; put the file back as it was") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"expected {what}, got JSON that is no object; put the file back as it was")
+    return fields
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]

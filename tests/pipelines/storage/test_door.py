@@ -1,0 +1,66 @@
+"""Objects on object storage: whole ones, large ones, many of them, and a storage that answers late."""
+
+import numpy as np
+import pytest
+import s3fs
+from PIL import Image
+
+from pipelines.pictures.picture_urls import list_pictures
+from pipelines.pictures.upload import upload_pictures
+from pipelines.storage.door import exists, join, read_object, write_object
+from tests.conftest import textured
+
+LARGE_BYTES = 120_000_000
+
+
+def fresh() -> s3fs.S3FileSystem:
+    return s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+
+
+def test_large_objects_go_in_parts_and_come_back(s3):
+    data = np.random.default_rng(0).bytes(LARGE_BYTES)
+    write_object(f"{s3}/large.bin", data)
+    info = fresh().info(f"{s3}/large.bin")
+    assert info["size"] == LARGE_BYTES
+    assert info["ETag"].strip('"').endswith("-3"), "an object of several parts has their number in its tag"
+    assert read_object(f"{s3}/large.bin") == data
+
+
+def test_listings_go_on_behind_their_first_page(s3):
+    files = fresh()
+    files.pipe({f"{s3}/many/{number:04d}.png": b"x" for number in range(1100)})
+    assert len(list_pictures([f"{s3}/many"])) == 1100
+
+
+def test_what_is_not_there_is_none(s3):
+    assert read_object(f"{s3}/nothing") is None
+    assert not exists(f"{s3}/nothing")
+
+
+def test_objects_are_whole_or_absent(tmp_path, s3):
+    for url in (f"{tmp_path}/deep/er/x.json", f"{s3}/deep/x.json"):
+        assert read_object(url) is None
+        write_object(url, b"one")
+        write_object(url, b"two")
+        assert read_object(url) == b"two"
+    assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["x.json"]
+
+
+def test_pictures_of_this_machine_are_copied_once(s3, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a/one.png", "a/two.png", "b/one.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(textured(rng, 20, 30)).save(tmp_path / name)
+    urls = [str(tmp_path / "a" / "one.png"), str(tmp_path / "*" / "one.png"), f"{s3}/there/already.png"]
+    first = upload_pictures(urls, f"{s3}/inputs")
+    assert first[2] == urls[2]
+    assert read_object(first[0]) == (tmp_path / "a" / "one.png").read_bytes()
+    same_names = list_pictures([first[1]])
+    assert [name.rsplit("/", 1)[-1] for name in same_names] == ["000000-one.png", "000001-one.png"]
+    made = fresh().info(first[0])["LastModified"]
+    assert upload_pictures(urls, f"{s3}/inputs") == first
+    assert fresh().info(first[0])["LastModified"] == made
+    Image.fromarray(textured(rng, 20, 30)).save(tmp_path / "a" / "one.png")
+    assert upload_pictures(urls, f"{s3}/inputs")[0] != first[0]
+    with pytest.raises(ValueError, match="expected pictures at"):
+        upload_pictures([str(tmp_path / "none")], join(s3, "inputs"))
