@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import accumulate
 from math import ceil
 from typing import Any
 
@@ -54,11 +53,6 @@ class Worker:
         task_s = max(self.mean_task_s, elapsed_s)
         return len(self.assigned) * task_s - elapsed_s, task_s
 
-    def num_done_before(self, end_s: float, now: float) -> int:
-        """How many further tasks the worker would finish earlier than end_s seconds from now."""
-        free_s, task_s = self.outlook(now)
-        return max(ceil((end_s - free_s) / task_s) - 1, 0)
-
 
 def total_speed(workers: Iterable[Worker]) -> float:
     """Tasks per second of all workers that have finished one."""
@@ -95,11 +89,18 @@ def is_worth_a_task(worker: Worker, workers: Sequence[Worker], num_waiting: int,
     """
     if worker.mean_task_s is None:
         return not worker.assigned  # one task, to learn its speed
-    end_s = sum(worker.outlook(now))
+    free_s, task_s = worker.outlook(now)
+    end_s = free_s + task_s
     if num_waiting > end_s * speed:  # a cheap bound that settles most cases: together they cannot do all by then
         return True
-    others = (other for other in workers if other is not worker and other.mean_task_s is not None)
-    return all(total < num_waiting for total in accumulate(other.num_done_before(end_s, now) for other in others))
+    num_done = 0
+    for other in workers:
+        if other is not worker and other.mean_task_s is not None:
+            free_s, task_s = other.outlook(now)
+            num_done += max(ceil((end_s - free_s) / task_s) - 1, 0)  # finished before end_s: of equals one must take it
+            if num_done >= num_waiting:
+                return False
+    return True
 
 
 class TaskHomes:

@@ -29,7 +29,9 @@ def test_a_poster_knows_its_styles_its_content_and_its_tiles(make_poster, tmp_pa
     """A store that holds the very content as it was painted, and one in which every other tile is brighter."""
     poster = make_poster(300, 400)
     canvas, grid = poster.store.canvas, poster.store.grid
-    content = Content(poster._content, 300, 400).window(canvas.box.shifted(-canvas.bleed_before, -canvas.bleed_before))
+    content = Content(poster._content, 300, 400).window(
+        canvas.box.shifted(-canvas.padding_before, -canvas.padding_before)
+    )
     shown = {}
     for name, step in (("plain", 0), ("seams", 40)):
         for tile in grid:

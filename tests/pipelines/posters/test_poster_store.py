@@ -8,7 +8,7 @@ from pipelines.posters.pyramid import build_pyramid
 from pipelines.storage.door import write_object
 
 GRID = TileGrid(height=72, width=104, core_px=40, halo=Halo(8, 8), multiple=8)
-CANVAS = Canvas(poster_height=30, poster_width=50, bleed_before=16, height=72, width=104)
+CANVAS = Canvas(poster_height=30, poster_width=50, padding_before=16, height=72, width=104)
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -60,7 +60,7 @@ def test_what_is_unrefined_is_not_shown_and_goes(store):
 @pytest.mark.parametrize("size", [(1025, 513), (700, 1500), (4500, 30)])
 def test_halvings_are_means_of_four(tmp_path, size):
     """Against numpy over the whole picture, odd sides included; of labels one of the four stays."""
-    canvas = Canvas(poster_height=size[0], poster_width=size[1], bleed_before=0, height=size[0], width=size[1])
+    canvas = Canvas(poster_height=size[0], poster_width=size[1], padding_before=0, height=size[0], width=size[1])
     grid = TileGrid(height=size[0], width=size[1], core_px=512, halo=Halo(0, 0), multiple=1)
     store = PosterStore(str(tmp_path / "poster"), grid, canvas)
     store.create(("labels", "output"))
