@@ -32,7 +32,7 @@ class TrainConfig:
     generator: Annotated[GeneratorConfig, RESULT] = field(default_factory=GeneratorConfig)
     """The model."""
     discriminator: Annotated[DiscriminatorConfig, RESULT] = field(default_factory=DiscriminatorConfig)
-    """Its opponent in training."""
+    """The discriminator, which the generator is trained against."""
     losses: Annotated[LossConfig, RESULT] = field(default_factory=LossConfig)
     """Weights of the loss terms."""
     optimizer: Annotated[OptimizerConfig, RESULT] = field(default_factory=OptimizerConfig)
@@ -40,8 +40,8 @@ class TrainConfig:
     workers: Annotated[int, FREE] = 1
     """Training processes, each with a GPU where the cluster has any."""
     min_workers: Annotated[int | None, FREE] = None
-    """Go on with as few as that while machines are missing, and with all when they are back. Left out: wait for
-    all."""
+    """Go on with at least so many workers while machines are missing, and with all when they are back. Left out: wait
+    for all."""
     gpu_share: Annotated[float, FREE] = 1.0
     """Share of a GPU for each worker: 0.5 lets two small trainings share one."""
     max_failures: Annotated[int, FREE] = 3
@@ -63,7 +63,7 @@ class TrainConfig:
 
     @property
     def fewest(self) -> int:
-        """Workers without which there is no training."""
+        """The least number of workers that training goes on with."""
         return self.min_workers or self.workers
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class TrainConfig:
         require(plain.isalnum(), "a name of letters, digits, '-', '_' and '.'", self.name, "rename it")
 
     def _check_memory(self) -> None:
-        """Refuse memory sets that the system could do nothing with."""
+        """Refuse memory sets that the system cannot use."""
         generator, crops = self.generator, self.crops
         traits, size, k = generator.traits, generator.memory_size, crops.num_templates
         require(

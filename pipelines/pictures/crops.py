@@ -1,4 +1,4 @@
-"""Seeded crops: every batch is a function of the pictures, the seed and the batch's number. numpy alone."""
+"""Seeded crops: every batch is a function of the pictures, the seed and the number of the batch. Needs numpy alone."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,17 +19,19 @@ class Patch(NamedTuple):
 
     pixels: UInt8[ndarray, "3 P P"]
     top: int
+    """Row of the picture at which it begins."""
     left: int
+    """Column of the picture at which it begins."""
 
 
 def crop(picture: Picture, patch_px: int, rng: np.random.Generator, *, mirror: bool, rotate: bool = False) -> Patch:
     """A square at a random place.
 
     Args:
-        picture: what to cut it from.
-        patch_px: its side.
-        rng: decides.
-        mirror: flip it left to right every other time.
+        picture: what it is cut from; no side may be shorter than patch_px.
+        patch_px: its side in pixels.
+        rng: draws the place, the flip and the turns.
+        mirror: flip it left to right with a probability of one half.
         rotate: turn it by a random number of quarter turns.
     """
     top = int(rng.integers(picture.shape[0] - patch_px + 1))
@@ -41,9 +43,10 @@ def crop(picture: Picture, patch_px: int, rng: np.random.Generator, *, mirror: b
 
 
 def pool_of(shares: Sequence[float], batch_number: int, config: CropConfig) -> list[int]:
-    """Which pictures of a source are in use for a batch, some perhaps twice: as often as their shares say.
+    """Numbers of the pictures from which a batch is cut; a picture with a large share may come more than once.
 
-    Of a large source it is a seeded choice that changes now and then.
+    Of a source with more than config.pool_pictures pictures it is a seeded choice, which changes after every
+    config.batches_per_pool batches.
     """
     if len(shares) <= config.pool_pictures and len(set(shares)) == 1:
         return list(range(len(shares)))
@@ -56,9 +59,9 @@ def draw_batch(content: Pictures | None, style: Pictures, batch_number: int, con
     """One training batch, the fields of magic.training.batch.Batch as arrays.
 
     Args:
-        content: content pictures, none for unguided collages.
+        content: content pictures, None for unguided collages.
         style: style pictures.
-        batch_number: which batch of the endless sequence.
+        batch_number: of the batch, from 0; there is no last one.
         config: sizes and seed.
     """
     rng = np.random.default_rng([config.seed, 0, batch_number])
@@ -84,11 +87,12 @@ def draw_batch(content: Pictures | None, style: Pictures, batch_number: int, con
 
 
 def fixed_memory(style: Pictures, config: CropConfig) -> MemorySet:
-    """The memory set that the seed picks once and for all."""
+    """The memory set of a model with a fixed one: it depends on the pictures and the seed alone."""
     drawn = draw_templates(style, config.num_templates, config.seed, mirror=config.mirror, rotate=config.rotate)
     return MemorySet.of(style, drawn)
 
 
 def _memory_at(patch: Patch, style: Pictures, config: CropConfig) -> UInt8[ndarray, "K 3 P P"]:
+    """What the fixed memory set holds where a content patch lies."""
     place = Box(patch.top, patch.left, patch.top + config.patch_px, patch.left + config.patch_px)
     return fixed_memory(style, config).window(place).transpose(0, 3, 1, 2)

@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ ABANDONED_S = 3600
 """A half-written file that nobody has written to for so long was left by a process that was killed."""
 MAX_READ_ATTEMPTS, READ_PAUSE_S = 3, 0.5
 WILDCARDS = "*?["
+"""In patterns of pictures, and nowhere else: every other URL is taken literally."""
+NUM_DELETING_THREADS = 8
 
 
 def join(url: str, *parts: str) -> str:
@@ -146,10 +149,19 @@ def _remove_abandoned(target: Path) -> None:
 
 
 def remove(url: str) -> None:
-    """Delete a file, or a folder with all that is in it; nothing happens where there is none."""
+    """Delete a file, or a folder with all that is in it; nothing happens where there is none.
+
+    The URL is taken literally: fsspec's own rm would take `?`, `*` and `[` in it for a pattern, and delete neighbours.
+    """
     fs, path = _fresh(url)
-    if fs.exists(path):
-        fs.rm(path, recursive=True)
+    if "file" in fs.protocol:
+        if Path(path).is_dir():
+            shutil.rmtree(path)
+        else:
+            Path(path).unlink(missing_ok=True)
+        return
+    with ThreadPoolExecutor(NUM_DELETING_THREADS) as threads:
+        list(threads.map(fs.rm_file, fs.find(path)))
 
 
 def remove_partials(url: str) -> None:

@@ -7,7 +7,17 @@ from PIL import Image
 
 from pipelines.pictures.picture_urls import list_pictures
 from pipelines.pictures.upload import upload_pictures
-from pipelines.storage.door import exists, join, read_object, write_object
+from pipelines.storage.door import (
+    exists,
+    expand,
+    fetch,
+    join,
+    names_below,
+    read_object,
+    remove,
+    replacing,
+    write_object,
+)
 from tests.conftest import textured
 
 LARGE_BYTES = 120_000_000
@@ -64,3 +74,27 @@ def test_pictures_of_this_machine_are_copied_once(s3, tmp_path):
     assert upload_pictures(urls, f"{s3}/inputs")[0] != first[0]
     with pytest.raises(ValueError, match="expected pictures at"):
         upload_pictures([str(tmp_path / "none")], join(s3, "inputs"))
+
+
+@pytest.mark.parametrize("name", ["set?", "set*", "set[12]", "{set1,set2}"])
+@pytest.mark.parametrize("storage", ["local", "s3"])
+def test_what_looks_like_a_pattern_is_a_name_like_any_other(storage, name, request, tmp_path):
+    """Removing one folder never removes another one that its name would fit."""
+    root = str(tmp_path) if storage == "local" else request.getfixturevalue("s3")
+    for folder in ("set1", "set2", name):
+        for file in ("a.bin", "deep/b.bin"):
+            write_object(f"{root}/{folder}/p/{file}", folder.encode())
+    assert read_object(f"{root}/{name}/p/a.bin") == name.encode()
+    assert fetch(f"{root}/{name}/p/a.bin") == name.encode()
+    assert expand(f"{root}/{name}/p/a.bin").is_single
+    with replacing(f"{root}/{name}/p/c.bin") as path:
+        path.write_bytes(b"large")
+    assert read_object(f"{root}/{name}/p/c.bin") == b"large"
+    assert names_below(f"{root}/{name}/p") == {"a.bin", "c.bin", "deep/b.bin"}
+    assert exists(f"{root}/{name}/p")
+    remove(f"{root}/{name}/p")
+    assert not exists(f"{root}/{name}/p/a.bin")
+    assert names_below(f"{root}/{name}/p") == set()
+    for folder in ("set1", "set2"):
+        assert names_below(f"{root}/{folder}/p") == {"a.bin", "deep/b.bin"}
+    remove(f"{root}/{name}/p")  # once more: nothing happens
