@@ -37,7 +37,7 @@ class Model:
 
     @property
     def style(self) -> SourceSummary | None:
-        """The style pictures of its training, as far as they are trained."""
+        """The style pictures of its training, as far as they are known."""
         return self.recipe.style if self.recipe else None
 
     def style_source(
@@ -102,7 +102,7 @@ def verified(folder: Path, version: ModelVersion) -> Model:
 
 
 def require_same_digest(what: str, where: str, expected: str | None, got: str) -> None:
-    """Refuse what was changed since it was registered, as far as its digest is trained.
+    """Refuse what was changed since it was registered, as far as its digest is known.
 
     Raises:
         ValueError: if the digests differ.

@@ -17,7 +17,7 @@ from magic.networks.baselines import build_generator
 from magic.networks.generator import Generator
 
 WEIGHTS, CONFIG = "generator.safetensors", "generator.json"
-"""Names of a model's files: the weights, the configuration, and how the model was trained."""
+"""Names of a model's files: the weights and the configuration."""
 MODEL_FORMAT = 2
 """Version of what WEIGHTS and CONFIG hold. A higher one means that older code cannot read them."""
 

@@ -1,4 +1,7 @@
-"""A training state as files: tensors in safetensors, the rest in JSON. Never pickle."""
+"""A training state as files: tensors in safetensors, the rest in JSON. Never pickle.
+
+`magic train` puts the model's recipe beside them (jobs/training/training_loop.py).
+"""
 
 import json
 from collections.abc import Iterator

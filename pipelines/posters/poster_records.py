@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from magic.geometry import Canvas
@@ -117,6 +117,5 @@ class Manifest(Record):
     @property
     def pixels_digest(self) -> str:
         """One digest of all that the pixels depend on. Versions and measured errors only tell of them."""
-        fields = self.to_json()
-        deciding = {name: value for name, value in fields.items() if name not in ("versions", "measured_error")}
+        deciding = replace(self, versions={}, measured_error=None).to_json()
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
