@@ -23,7 +23,7 @@ import torch
 from processes import family, kill
 from report import write_report
 
-from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE
+from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE, PROJECT
 from magic.hyperparameters import GeneratorConfig
 from magic.machine import machine
 from magic.networks.baselines import build_generator
@@ -40,8 +40,8 @@ class Job:
     """One run of the command, with all its processes."""
 
     def __init__(self, model: Path, out: Path) -> None:
-        command = ["poster", "--model", model, "--content", DEMO_CONTENT, "--out", out]
-        command += ["--style", DEMO_STYLE, "--width", WIDTH_PX, "--templates", 4, "--tile", TILE_PX]
+        command = ["poster", "--model", model, "--content", PROJECT / DEMO_CONTENT, "--out", out]
+        command += ["--style", PROJECT / DEMO_STYLE, "--width", WIDTH_PX, "--templates", 4, "--tile", TILE_PX]
         command += ["--keep", "True", "--workers", 2, "--formats", "png", "tiff", "viewer"]
         args = [sys.executable, "-m", "jobs.cli", *map(str, command)]
         self.process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -26,7 +26,7 @@ from PIL import Image, ImageOps
 from processes import family, kill
 from report import RESULTS, write_report
 
-from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE
+from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE, PROJECT
 from magic.hyperparameters import GeneratorConfig
 from magic.machine import machine
 from magic.networks.baselines import build_generator
@@ -72,7 +72,7 @@ def measure(side: int, model: Path, out: Path) -> dict[str, float]:
         A column of the table: seconds, memory and disk.
     """
     command = [sys.executable, "-m", "jobs.cli", "poster", "--model", model, "--out", out, "--width", side]
-    command += ["--content", square_content(model), "--style", DEMO_STYLE, "--templates", 4, "--workers", 2]
+    command += ["--content", square_content(model), "--style", PROJECT / DEMO_STYLE, "--templates", 4, "--workers", 2]
     command += ["--memory-gb", MEMORY_GB, "--mode", "preview" if side >= SAMPLED_FROM_PX else "tiles", "--formats"]
     args, peaks, start = [str(arg) for arg in command], defaultdict(int), time.perf_counter()
     if side >= SAMPLED_FROM_PX:
@@ -102,7 +102,7 @@ def measure(side: int, model: Path, out: Path) -> dict[str, float]:
 def square_content(folder: Path) -> Path:
     """Write the demo's portrait, cut to a square; returns the file."""
     path = folder / "square.png"
-    with Image.open(DEMO_CONTENT) as picture:
+    with Image.open(PROJECT / DEMO_CONTENT) as picture:
         ImageOps.fit(picture, (512, 512)).save(path)
     return path
 

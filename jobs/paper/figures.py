@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE
+from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE, PROJECT
 from jobs.settings.measure_config import FigureName, Scale
 from jobs.settings.recipes import RECIPES, as_famos, as_mosaic
 from jobs.settings.training_config import TrainConfig
@@ -147,8 +147,8 @@ def demo_base(scale: Scale) -> TrainConfig:
         base,
         generator=replace(base.generator, refiner_sees_content=False),
         losses=replace(base.losses, content=90.0, content_on="collage", entropy=1.0, painted_share=20.0, drift=30.0),
-        content=SourceConfig(urls=(str(DEMO_CONTENT),), scale=1.5),
-        style=SourceConfig(urls=(str(DEMO_STYLE),)),
+        content=SourceConfig(urls=(str(PROJECT / DEMO_CONTENT),), scale=1.5),
+        style=SourceConfig(urls=(str(PROJECT / DEMO_STYLE),)),
     )
 
 

@@ -72,8 +72,8 @@ RECIPES: dict[str, tuple[str, TrainConfig]] = {
         TrainConfig(
             name="magic-demo",
             steps=700,
-            content=SourceConfig(urls=(str(DEMO_CONTENT),), scale=3.0),
-            style=SourceConfig(urls=(str(DEMO_STYLE),)),
+            content=SourceConfig(urls=(DEMO_CONTENT,), scale=3.0),
+            style=SourceConfig(urls=(DEMO_STYLE,)),
             crops=CropConfig(patch_px=128, num_templates=10, batch_size=1),
             generator=GeneratorConfig(
                 channels=8, depth=3, heads=1, refine="blend", refiner_channels=16, refiner_sees_content=True

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from jobs.paper.figures import FIGURES, figure
-from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE
+from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE, PROJECT
 from jobs.settings.measure_config import FigureName
-from jobs.settings.recipes import RECIPES
 from magic.hyperparameters import DiscriminatorConfig
 from magic.networks.baselines import build_generator
 from pipelines.pictures.picture_urls import list_pictures
@@ -44,11 +43,10 @@ def test_figure_9_alone_needs_data(name, scale):
         assert figure(name, scale, None).runs
 
 
-def test_the_demos_pictures_are_found_from_every_working_directory(monkeypatch, tmp_path):
+def test_figures_find_the_demos_pictures_from_every_working_directory(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    demo, portrait = RECIPES["demo"][1], next(iter(figure("fig7", "cpu", None).runs.values()))
-    for run in (demo, portrait):
-        assert run.content.urls == (str(DEMO_CONTENT),)
-        assert run.style.urls == (str(DEMO_STYLE),)
-        assert len(list_pictures(run.content.urls)) == 1
-        assert len(list_pictures(run.style.urls)) > 1
+    run = next(iter(figure("fig7", "cpu", None).runs.values()))
+    assert run.content.urls == (str(PROJECT / DEMO_CONTENT),)
+    assert run.style.urls == (str(PROJECT / DEMO_STYLE),)
+    assert len(list_pictures(run.content.urls)) == 1
+    assert len(list_pictures(run.style.urls)) > 1

@@ -85,9 +85,9 @@ def test_every_level_is_the_stores(exported, poster, layer):
     levels = {int(path.name) for path in (exported / f"{layer}_files").iterdir()}
     assert levels == set(range(LEVELS))
     for level in levels:
-        halvings = LEVELS - 1 - level
-        picture = expected(poster, layer, halvings)
-        assert picture.shape[:2] == poster.store.size(halvings)
+        pyramid_level = LEVELS - 1 - level
+        picture = expected(poster, layer, pyramid_level)
+        assert picture.shape[:2] == poster.store.size(pyramid_level)
         shown = stitched(exported, layer, level, picture.shape[:2])
         if layer == "labels":
             assert np.array_equal(shown, picture)

@@ -55,7 +55,7 @@ def test_one_pass_where_the_canvas_fits_one_worker(task):
 
 
 def test_kept_where_memory_allows_and_anew_where_not(task):
-    """Keeping costs one pass and its halos; everything anew costs each sweep again."""
+    """Keeping costs one pass and its halos; everything anew costs each pass again."""
     roomy = planner(task, memory=10**11).choose((1024,), (False, True), whole=False)
     assert roomy.keep
     tight = planner(task, memory=int(1.4e9)).choose((1024,), (True,), whole=False)

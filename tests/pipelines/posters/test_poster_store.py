@@ -58,7 +58,7 @@ def test_what_is_unrefined_is_not_shown_and_goes(store):
 
 
 @pytest.mark.parametrize("size", [(1025, 513), (700, 1500), (4500, 30)])
-def test_halvings_are_means_of_four(tmp_path, size):
+def test_pyramid_levels_are_means_of_four(tmp_path, size):
     """Against numpy over the whole picture, odd sides included; of labels one of the four stays."""
     canvas = Canvas(poster_height=size[0], poster_width=size[1], padding_before=0, height=size[0], width=size[1])
     grid = TileGrid(height=size[0], width=size[1], core_px=512, halo=Halo(0, 0), multiple=1)
