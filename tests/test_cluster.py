@@ -10,22 +10,19 @@ import re
 import shutil
 import signal
 import tempfile
-import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from botocore.exceptions import BotoCoreError
 from PIL import Image
 
 from pipelines.pictures.decoding import decode
 from tests.servers import radosgw
+from tests.servers.faults import away, meanwhile
 from tests.servers.mlflow_server import PASSWORD, MlflowServer
 from tests.servers.radosgw import Radosgw
 from tests.servers.ray_cluster import RayCluster
@@ -37,8 +34,6 @@ assert not (missing and os.environ.get("CI")), f"CI needs an S3 server: apt-get 
 pytestmark = pytest.mark.skipif(
     bool(missing), reason=f"NO S3 SERVER, NO TEST OF THE CLUSTER: apt-get install {radosgw.PACKAGES}"
 )
-AWAY_S = 20
-"""How long a stopped server stays away."""
 STEPS, EVERY = 40, 4
 BUCKET = "studio"
 
@@ -91,49 +86,6 @@ def job_of(printed: str) -> str:
     found = re.search(r"^job (\S+)$", printed, re.MULTILINE)
     assert found, printed
     return found[1]
-
-
-@contextmanager
-def meanwhile(when: Callable[[], object], do: Callable[[], object]) -> Iterator[list[float]]:
-    """Within the block, wait until `when`, then do something; gives when it was done.
-
-    Raises:
-        Exception: what it raised, when the block ends.
-    """
-    done, failed, over = [], [], threading.Event()
-
-    def there() -> object:
-        try:
-            return when()
-        except (OSError, BotoCoreError):  # the storage is away just now
-            return False
-
-    def act() -> None:
-        while not there():
-            if over.wait(0.2):
-                return
-        try:
-            do()
-            done.append(time.time())
-        except Exception as error:  # noqa: BLE001 - raised where the block ends
-            failed.append(error)
-
-    thread = threading.Thread(target=act)
-    thread.start()
-    try:
-        yield done
-    finally:
-        over.set()
-        thread.join()
-    if failed:
-        raise failed[0]
-
-
-def away(server_stops: Callable[[], None], server_starts: Callable[[], None]) -> None:
-    """A server that is gone for a while."""
-    server_stops()
-    time.sleep(AWAY_S)
-    server_starts()
 
 
 @pytest.fixture(scope="module")

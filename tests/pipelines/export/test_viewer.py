@@ -1,12 +1,7 @@
 """The viewer, as people use it: in a real browser, from a disk and from a web server."""
 
-import functools
-import http.server
 import itertools
 import json
-import os
-import shutil
-import threading
 
 import numpy as np
 import pytest
@@ -29,89 +24,7 @@ from tests.pipelines.export.viewed import (
 )
 
 MANY = 300  # templates: more than a byte can number
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-def chromium() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None and "CI" in os.environ:
-        pytest.fail("no Chromium: CI must test the viewer")
-    if found is None:
-        pytest.skip("NO CHROMIUM HERE: THE VIEWER IS NOT TESTED. Install chromium to test it")
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = chromium()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=executable, args=FLAGS)  # makes a new profile
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def shown(make_poster, ray_here, tmp_path_factory) -> Shown:
-    poster, folder = make_poster(HEIGHT, WIDTH), tmp_path_factory.mktemp("viewer") / "out"
-    write_viewer(viewer(poster, str(folder), quality=95))
-    return Shown(poster, folder)
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")  # longer than any page: a page that is still loading would miss it
-def server(shown):
-    handler = functools.partial(Quiet, directory=str(shown.folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{PAGE}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(params=["file", "http"])
-def address(request, shown, server):
-    """The page's URL, from a disk and from a web server."""
-    return (shown.folder / PAGE).as_uri() if request.param == "file" else server
-
-
-@pytest.fixture
-def open_page(browser):
-    """Opens pages; at the end none of them may have had an error, or asked for anything elsewhere."""
-    troubles, contexts = [], []
-
-    def open_(url: str, size=DESKTOP, **settings):
-        context = browser.new_context(viewport=size, reduced_motion="reduce", **settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", lambda message: troubles.append(message.text) if message.type != "log" else None)
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("requestfailed", lambda request: troubles.append(f"failed: {request.url}"))
-        page.on("response", lambda reply: troubles.append(f"{reply.status}: {reply.url}") if not reply.ok else None)
-        home = url.rpartition("/")[0]
-        page.on("request", lambda r: troubles.append(r.url) if not r.url.startswith((home, "data:")) else None)
-        page.goto(url)
-        page.wait_for_selector("body[data-ready]")
-        settle(page)
-        return page
-
-    yield open_
-    for context in contexts:
-        for page in context.pages:  # what is still on its way would count as failed
-            page.wait_for_function("[...thumbs.values()].every((image) => image.complete)")
-        context.close()
-    assert troubles == []
+PHONE = {"width": 360, "height": 740}
 
 
 def text(page, name: str) -> str:
