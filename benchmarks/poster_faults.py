@@ -26,7 +26,7 @@ from report import write_report
 from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE, PROJECT
 from magic.hyperparameters import GeneratorConfig
 from magic.machine import machine
-from magic.networks.baselines import build_generator
+from magic.networks.generator import build_generator
 from magic.networks.packed import save_generator
 from magic.tables import markdown_table
 

@@ -18,8 +18,7 @@ import torch
 from processes import kill
 
 from magic.hyperparameters import GeneratorConfig
-from magic.networks.baselines import build_generator
-from magic.networks.generator import Generator
+from magic.networks.generator import Generator, build_generator
 from magic.networks.norm import Moments
 from magic.networks.packed import pack_generator
 from magic.scene.content import Content

@@ -18,6 +18,7 @@ from jobs.commands import COMMANDS, GROUPS, SUBMIT, TRAIN, Command, Group, comma
 from jobs.private_tyro import InstantiationFailure, ParseErrorEvent, on_parse_error
 from jobs.settings.recipes import RECIPES
 from jobs.settings.submission_config import SubmitConfig
+from magic.checks import first_line
 
 DESCRIPTION = """Paint a picture with pieces of other pictures, at any size.
 
@@ -100,8 +101,7 @@ def run(settings: Any) -> None:
 def brief(error: Exception) -> str:
     """An error in one line. Of an error that Ray brought from another process, it is the one that was raised there."""
     cause = getattr(error, "cause", None)
-    error = cause if isinstance(cause, Exception) else error
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return first_line(cause if isinstance(cause, Exception) else error)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image
 from tqdm import tqdm
 
 from jobs.settings.measure_config import ScoreConfig
@@ -18,7 +16,7 @@ from magic.measures.score import score as measure
 from magic.measures.seams import seam_ratio
 from magic.tables import measures_table
 from pipelines.pictures.picture_urls import list_pictures
-from pipelines.pictures.reading import read_single, read_source
+from pipelines.pictures.reading import read_resized, read_single, read_source
 from pipelines.pictures.settings import SourceConfig
 from pipelines.posters.finished_poster import CONTENT, FinishedPoster
 from pipelines.storage.door import absolute, write_object
@@ -110,7 +108,6 @@ def measures(scored: ScoredPicture) -> dict[str, float]:
 def content_for(scored: ScoredPicture, height: int, width: int) -> UInt8[ndarray, "H W 3"] | None:
     """What a picture should resemble, in its size: the named content, or a poster's own; None if there is neither."""
     if scored.content is not None:
-        content = Image.fromarray(read_single(scored.content, "content").pixels)
-        return np.array(content.resize((width, height), Image.Resampling.LANCZOS))
+        return read_resized(scored.content, "content", height, width)
     has_own = scored.poster is not None and CONTENT in scored.poster.layers
     return scored.poster.whole(CONTENT) if scored.poster and has_own else None

@@ -1,4 +1,4 @@
-"""The one form of error that a user's input may cause."""
+"""The one form of error that a user's input may cause, and how errors are told in one line."""
 
 
 def require(ok: bool, expected: str, got: object, advice: str) -> None:
@@ -17,6 +17,17 @@ def require(ok: bool, expected: str, got: object, advice: str) -> None:
         raise ValueError(f"expected {expected}, got {got!r}; {advice}")
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; the name of its type, if it has no text."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def typed_line(error: BaseException) -> str:
+    """An error in one line: its type, and the first line of its text, if it has any."""
+    name, line = type(error).__name__, first_line(error)
+    return name if line == name else f"{name}: {line}"
+
+
 def require_positive(config: object, *names: str) -> None:
     """Refuse options that are given but not above zero.
 
@@ -30,3 +41,13 @@ def require_positive(config: object, *names: str) -> None:
     for name in names:
         value = getattr(config, name)
         require(value is None or value > 0, f"{name.replace('_', '-')} > 0", value, "leave it out")
+
+
+def require_plain_name(name: str) -> None:
+    """Refuse a name that a folder, a run or a registered model cannot have everywhere.
+
+    Raises:
+        ValueError: unless it consists of letters, digits, '-', '_' and '.', with at least one letter or digit.
+    """
+    plain = name.replace("-", "").replace("_", "").replace(".", "")
+    require(plain.isalnum(), "a name of letters, digits, '-', '_' and '.'", name, "rename it")

@@ -115,10 +115,6 @@ class Box(NamedTuple):
 class Tile(NamedTuple):
     """One tile of a canvas; its boxes are in the canvas' pixels."""
 
-    row: int
-    """Row of the grid, from 0."""
-    column: int
-    """Column of the grid, from 0."""
     read: Box
     """The pixels that the tile is computed from."""
     core: Box
@@ -204,9 +200,9 @@ class TileGrid:
     """Width of the canvas in pixels, a multiple of `multiple`."""
     core_px: int
     """Side of a core in pixels, a multiple of `multiple`; the last row and column may be smaller."""
-    halo: Halo
+    halo: Halo = Halo(0, 0)  # noqa: RUF009 - it cannot be changed
     """The pixels around a core that its output depends on, multiples of `multiple`."""
-    multiple: int
+    multiple: int = 1
     """2^depth: every box starts and ends at multiples of it."""
 
     def __post_init__(self) -> None:
@@ -246,7 +242,7 @@ class TileGrid:
         read_top, top, bottom, read_bottom = self._along(row, self.height)
         read_left, left, right, read_right = self._along(column, self.width)
         read = Box(read_top, read_left, read_bottom, read_right)
-        return Tile(row, column, read, Box(top, left, bottom, right))
+        return Tile(read, Box(top, left, bottom, right))
 
     def _along(self, number: int, length: int) -> tuple[int, int, int, int]:
         """Of tile `number` along an axis of `length` pixels: read start, core start, core end, read end."""

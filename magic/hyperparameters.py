@@ -1,6 +1,6 @@
 """Configuration of the model and of its training step. Imports nothing heavy, so `--help` is instant."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from magic.checks import require
@@ -71,16 +71,13 @@ class GeneratorConfig:
     def _check_system(self) -> None:
         """Refuse options that the system does not read, and those that it cannot do without."""
         unread = self._unread()
-        fixed = self.memory_size is not None
         require(
-            self.traits.has_fixed_memory == fixed and (self.memory_size or 1) >= 1,
-            f"a memory_size >= 1 for {_with_fixed_memory()}, and none for the other systems",
+            not self.traits.has_fixed_memory or (self.memory_size or 0) >= 1,
+            f"a memory_size >= 1 for {self.system}",
             self.memory_size,
             "set it to the number of templates",
         )
-        changed = [
-            field.name for field in fields(self) if field.name in unread and getattr(self, field.name) != field.default
-        ]
+        changed = [setting.name for setting in settings_of(self) if setting.name in unread and setting.is_changed]
         require(
             not changed,
             f"options that {self.system} has",
@@ -113,10 +110,6 @@ class GeneratorConfig:
     def multiple(self) -> int:
         """What heights and widths must be a multiple of: 2^depth pixels."""
         return 1 << self.depth
-
-
-def _with_fixed_memory() -> str:
-    return ", ".join(name for name, traits in SYSTEMS.items() if traits.has_fixed_memory)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

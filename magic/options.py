@@ -10,7 +10,7 @@ nothing heavy.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple, get_type_hints
 
@@ -62,6 +62,8 @@ class Setting(NamedTuple):
     """Dotted: content.urls."""
     value: Any
     """None where the settings' class was asked, not an instance."""
+    default: Any
+    """MISSING for a setting that has to be given."""
     effect: Effect | None
     """None: nobody has classified it."""
     names: Names | None
@@ -71,6 +73,11 @@ class Setting(NamedTuple):
     def option(self) -> str:
         """As it is typed: --content.urls, --keep-from."""
         return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the value is another than the default."""
+        return bool(self.value != self.default)
 
 
 def settings_of(config: Any) -> Iterator[Setting]:
@@ -93,7 +100,8 @@ def _settings(config: Any, prefix: str, inherited: tuple[Effect | None, Names | 
         if is_dataclass(nested):
             yield from _settings(nested, f"{prefix}{part.name}.", (effect, names))
         else:
-            yield Setting(f"{prefix}{part.name}", value, effect, names, _of_type(notes, ReadBy))
+            default = part.default if part.default_factory is MISSING else part.default_factory()
+            yield Setting(f"{prefix}{part.name}", value, default, effect, names, _of_type(notes, ReadBy))
 
 
 def _of_type(notes: tuple[Any, ...], kind: type) -> Any:

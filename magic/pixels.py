@@ -32,3 +32,9 @@ def from_uint8(pixels: UInt8[Tensor, "*dims"]) -> Float[Tensor, "*dims"]:
 def to_uint8(image: Float[Tensor, "*dims"]) -> UInt8[Tensor, "*dims"]:
     """Values in [-1, 1] as the nearest 8-bit levels; values outside of that range are clipped."""
     return image.float().add(1.0).mul_(LEVELS_PER_UNIT).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def picture_of(planes: UInt8[Tensor, "3 H W"]) -> UInt8[ndarray, "H W 3"]:
+    """A picture's planes, on whatever device, as an array of pixels."""
+    picture: UInt8[ndarray, "H W 3"] = planes.permute(1, 2, 0).cpu().numpy()
+    return picture

@@ -33,3 +33,9 @@ def measures_table(columns: Mapping[str, Mapping[str, float | int]]) -> str:
 
 def _shown(value: float | int | None) -> str:
     return "" if value is None else f"{value:.4g}"
+
+
+def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Aligned columns, for a terminal."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in (head, *rows))

@@ -25,10 +25,9 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from magic.geometry import Canvas, Halo, TileGrid
+from magic.geometry import Box, Canvas, Halo, TileGrid
 from magic.hyperparameters import GeneratorConfig
-from magic.networks.baselines import build_generator
-from magic.networks.generator import Generator
+from magic.networks.generator import Generator, build_generator
 from magic.scene.memory import MemorySet, PictureList, draw_templates
 from pipelines.pictures.decoding import decode
 from pipelines.pictures.source_records import PictureInfo, SourceIdentity
@@ -126,6 +125,11 @@ def killing(name: str, when: Callable[[], bool]) -> Iterator[list[int]]:
         thread.join()
 
 
+def stored(store: PosterStore, name: str, level: int = 0) -> np.ndarray:
+    """All of a layer at a level, [H W C]."""
+    return store.read(name, Box(0, 0, *store.size(level)), level).transpose(1, 2, 0)
+
+
 def textured(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """A picture with structure at several scales."""
     picture = np.zeros((height, width, 3))
@@ -174,7 +178,7 @@ def make_poster(pictures, tmp_path_factory) -> Callable[[int, int], FinishedPost
     def make(height: int, width: int) -> FinishedPoster:
         rng, folder = np.random.default_rng(height + width), tmp_path_factory.mktemp("finished")
         canvas = Canvas.around(height, width, halo=Halo(16, 8), multiple=8)
-        grid = TileGrid(height=canvas.height, width=canvas.width, core_px=128, halo=Halo(0, 0), multiple=8)
+        grid = TileGrid(height=canvas.height, width=canvas.width, core_px=128, multiple=8)
         store = PosterStore(str(folder), grid, canvas)
         layers = {name: textured(rng, canvas.height, canvas.width).transpose(2, 0, 1) for name in ("collage", "output")}
         cells = rng.integers(0, 5, (1, canvas.height // 40 + 1, canvas.width // 40 + 1)).astype(np.uint16)

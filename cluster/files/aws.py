@@ -6,6 +6,7 @@ from cluster.files.container_environment import (
     GCS_PORT,
     HOME,
     ray_variables,
+    token_variables,
 )
 from cluster.files.files_config import ClusterFilesConfig, WorkersConfig, require_bucket
 from cluster.files.shell_commands import build_image, submit_first_poster
@@ -82,8 +83,7 @@ def head_start() -> str:
 
 def docker(config: ClusterFilesConfig, tracking_uri: str) -> Tree:
     """The container that Ray runs in on every machine."""
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": TOKEN_FILE.replace("~", HOME)}
-    variables = token | ray_variables(config, tracking_uri)
+    variables = token_variables(TOKEN_FILE.replace("~", HOME)) | ray_variables(config, tracking_uri)
     gpu_variables = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
     return {
         "image": config.image,

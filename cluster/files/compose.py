@@ -12,6 +12,7 @@ from cluster.files.container_environment import (
     ray_variables,
     shared_memory_gb,
     storage_variables,
+    token_variables,
 )
 from cluster.files.files_config import ClusterFilesConfig
 from cluster.files.shell_commands import SERVER_SECRETS, build_image, create_secrets, job_command
@@ -76,7 +77,7 @@ def project(config: ClusterFilesConfig) -> Tree:
 
 def ray_service(config: ClusterFilesConfig, command: str, shared_memory: int) -> Tree:
     """The settings that head and worker share. They read the token and MLflow's credentials from files."""
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": f"{SECRETS_FOLDER}/{TOKEN}"}
+    token = token_variables(f"{SECRETS_FOLDER}/{TOKEN}")
     variables = ray_variables(config, config.tracking_uri or f"http://mlflow:{MLFLOW_PORT}")
     return {
         "image": config.image,

@@ -1,6 +1,6 @@
 """Facts of the containers that Ray runs in: their environment variables, ports, user and shared memory. No secrets."""
 
-from cluster.environment import DRIVER_VARIABLES, WORKER_VARIABLES
+from cluster.environment import AUTH_MODE_VARIABLE, DRIVER_VARIABLES, TOKEN_PATH_VARIABLE, WORKER_VARIABLES
 from cluster.files.files_config import ClusterFilesConfig
 
 MLFLOW_PORT = 5000
@@ -20,6 +20,11 @@ def ray_variables(config: ClusterFilesConfig, tracking_uri: str) -> dict[str, st
     """Environment variables of every container that runs Ray: for Ray, the object store and MLflow."""
     variables = DRIVER_VARIABLES | WORKER_VARIABLES | storage_variables(config)
     return variables | {"MLFLOW_TRACKING_URI": tracking_uri}
+
+
+def token_variables(path: str) -> dict[str, str]:
+    """Environment variables by which Ray reads the cluster's token from a file."""
+    return {AUTH_MODE_VARIABLE: "token", TOKEN_PATH_VARIABLE: path}
 
 
 def storage_variables(config: ClusterFilesConfig) -> dict[str, str]:

@@ -6,8 +6,8 @@ from cluster.tracking import registry, runs
 from cluster.tracking.registry import ModelVersion
 from cluster.tracking.runs import CODE_VERSION
 from jobs.models.model_folder import METRICS, STEPS
-from jobs.models.version_records import text_table
 from jobs.settings.models_config import ModelsListConfig
+from magic.tables import text_table
 
 HEAD = ("name", "version", "aliases", "steps", "style distance", "created (UTC)", "code")
 STYLE_DISTANCE = "validation/style_distance"

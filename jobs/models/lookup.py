@@ -129,4 +129,4 @@ def read_model(folder: str, uri: str) -> Model:
         packed = Packed(config.decode(), weights)
     except UnicodeDecodeError as error:
         raise ValueError(f"expected an undamaged model at {uri}, got: {error}; fetch it again") from error
-    return Model(packed, Recipe.from_bytes(recipe, f"{folder}/{RECIPE}") if recipe else None, uri)
+    return Model(packed, Recipe.from_bytes(recipe, join(uri, RECIPE)) if recipe else None, uri)

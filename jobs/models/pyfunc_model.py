@@ -15,7 +15,7 @@ from numpy import ndarray
 try:
     from magic.checks import require
     from magic.networks.packed import Packed, unpack_generator
-    from magic.pixels import to_uint8
+    from magic.pixels import picture_of, to_uint8
     from magic.scene.content import Content
     from magic.scene.memory import MemorySet, PictureList, Template, draw_templates
     from magic.scene.renderer import TileRenderer
@@ -63,9 +63,9 @@ class CollageModel(PythonModel):
         made = TileRenderer(self.generator, scene, self.device, asked["precision"]).whole()
         rows, columns = scene.canvas.poster.slices
         painted = {"output": made.image[0], "collage": made.collage[0]}
-        pictures = {name: to_uint8(planes[:, rows, columns]).permute(1, 2, 0) for name, planes in painted.items()}
-        pictures["labels"] = made.weights[0, :, rows, columns].argmax(0).to(torch.uint16)
-        return {name: pixels.cpu().numpy() for name, pixels in pictures.items()}
+        pictures = {name: picture_of(to_uint8(planes[:, rows, columns])) for name, planes in painted.items()}
+        labels = made.weights[0, :, rows, columns].argmax(0).to(torch.uint16)
+        return pictures | {"labels": labels.cpu().numpy()}
 
     def _scene(self, content: ndarray | None, pictures: ndarray, asked: dict[str, Any]) -> Scene:
         """What is to be painted."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from cluster.redaction import redact
 from jobs.settings.training_config import ToneChoice, TrainConfig
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+from magic.options import FREE, settings_of
 from pipelines.pictures.settings import CropConfig
 from pipelines.pictures.source_records import SourceIdentity, SourceSummary
 from pipelines.pictures.sources import Source
@@ -28,10 +29,14 @@ class ModelSettings:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
 
-def _settings_of(config: TrainConfig) -> dict[str, Any]:
-    """The fields of ModelSettings, without what changes no crop."""
+def model_settings(config: TrainConfig) -> dict[str, Any]:
+    """The fields of ModelSettings. Within them, settings that change no model have their defaults."""
     shared = {each.name: getattr(config, each.name) for each in fields(ModelSettings)}
-    return shared | {"crops": replace(config.crops, data_workers=None)}
+    for setting in settings_of(config):
+        part, _, name = setting.name.partition(".")
+        if name and part in shared and setting.effect is FREE:
+            shared[part] = replace(shared[part], **{name: setting.default})
+    return shared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +54,7 @@ class Recipe(ModelSettings, Record):
     @staticmethod
     def of(config: TrainConfig, content: Source | None, style: Source) -> "Recipe":
         """The recipe of a training with these pictures."""
-        return Recipe(**_settings_of(config), content=content.summary() if content else None, style=style.summary())
+        return Recipe(**model_settings(config), content=content.summary() if content else None, style=style.summary())
 
     @property
     def sources(self) -> dict[str, SourceSummary]:
@@ -84,5 +89,5 @@ class TrainingIdentity(ModelSettings, Record):
     def of(config: TrainConfig, content: Source | None, style: Source) -> "TrainingIdentity":
         """The identity of a training with these pictures."""
         return TrainingIdentity(
-            **_settings_of(config), content=content.identity() if content else None, style=style.identity()
+            **model_settings(config), content=content.identity() if content else None, style=style.identity()
         )

@@ -1,7 +1,7 @@
 """What the registry knows of a version, for people and for other registries."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from jobs.models.model_folder import METRICS, metrics_of_run
 class RunRecord:
     """The run that made a version."""
 
-    id: str
     name: str
     status: str
     params: dict[str, str]
@@ -43,7 +42,7 @@ def run_of(client: MlflowClient, version: ModelVersion) -> RunRecord | None:
         return None
     own = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")}
     params: dict[str, str] = redact(run.data.params)
-    return RunRecord(version.run_id, run.info.run_name or "", run.info.status, params, redact(own))
+    return RunRecord(run.info.run_name or "", run.info.status, params, redact(own))
 
 
 def metrics_of(client: MlflowClient, version: ModelVersion) -> dict[str, float]:
@@ -55,13 +54,6 @@ def metrics_of(client: MlflowClient, version: ModelVersion) -> dict[str, float]:
         return metrics_of_run(client, version.run_id)
     except MlflowException:
         return {}
-
-
-def text_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Aligned columns."""
-    lines = [[str(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 def block(title: str, entries: Mapping[str, Any]) -> list[str]:

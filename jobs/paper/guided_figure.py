@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from jobs.paper.figures import NUM_MEMORY_SETS, Figure
 from jobs.paper.local_training import slug, train_run
 from jobs.paper.report import Entry
 from jobs.paper.side_by_side import side_by_side
 from jobs.settings.training_config import TrainConfig
-from jobs.training.validation import pixels
 from magic.measures.fidelity import colour_shift
 from magic.measures.score import score
 from magic.networks.generator import Generator
-from magic.pixels import to_uint8
+from magic.pixels import picture_of, to_uint8
 from magic.scene.content import Content
 from magic.scene.memory import MemorySet, PictureList, draw_templates
 from magic.scene.renderer import TileRenderer
@@ -26,7 +24,7 @@ from magic.scene.scene import Scene, plan_canvas
 from magic.sheets import Panel, weights_in_colour
 from magic.training.step import TrainState
 from pipelines.pictures.crops import fixed_memory
-from pipelines.pictures.reading import read_single, read_source
+from pipelines.pictures.reading import read_resized, read_single, read_source
 from pipelines.pictures.tone import common_tone, match_tone, tone_of
 
 LISTED_MEASURES = ("style_distance", "content_correlation_16px")
@@ -64,11 +62,9 @@ def measure_published(url: str, plan: Figure) -> Entry:
     """A published picture and its measures; content and style are taken at their own sizes."""
     run = next(iter(plan.runs.values()))
     style = read_source(replace(run.style, scale=1.0), min_side_px=1, name="style")
-    content = Image.fromarray(read_single(run.content.urls[0], "content").pixels)
     picture = read_single(url, "published").pixels
-    height, width, _ = picture.shape
-    resized = np.array(content.resize((width, height), Image.Resampling.LANCZOS))
-    return Entry([Panel("as published", picture)], score(picture, style.pictures, resized))
+    content = read_resized(run.content.urls[0], "content", *picture.shape[:2])
+    return Entry([Panel("as published", picture)], score(picture, style.pictures, content))
 
 
 def train_and_paint(run: TrainConfig, slot: int, folder: Path, seconds: float, num_templates: int) -> Entry:
@@ -111,7 +107,7 @@ def paint_from(state: TrainState, memory: MemorySet, pictures: Pictures) -> Entr
     canvas = plan_canvas(generator, content.height, content.width)
     painted = TileRenderer(generator, Scene(content, memory, canvas), state.device).whole()
     rows, columns = canvas.poster.slices
-    output, collage = (pixels(to_uint8(part[0][:, rows, columns])) for part in (painted.image, painted.collage))
+    output, collage = (picture_of(to_uint8(part[0][:, rows, columns])) for part in (painted.image, painted.collage))
     weights = painted.weights[0][:, rows, columns].cpu().numpy()
     colours = weights_in_colour(weights).transpose(1, 2, 0)
     measures = {"steps": float(state.step), **score(output, pictures.style.pictures, pictures.content.get(0), weights)}

@@ -14,6 +14,8 @@ from magic.tables import measures_table
 MAX_SHEET_BYTES = 400_000
 OPTIONS = ("faces", "minutes", "trainings", "templates")
 """Options that the report repeats in its command, because they change the figure."""
+DATA = "DATA"
+"""Stands in that command for the folder that --data named: it is another one on another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def write_report(config: ReproduceConfig, plan: Figure, entries: Mapping[str, En
 def command_of(config: ReproduceConfig) -> str:
     """The command that makes this figure again."""
     options = "".join(f" --{name} {getattr(config, name)}" for name in OPTIONS if getattr(config, name))
-    return f"magic reproduce {config.figure} --scale {config.scale}{options}"
+    data = f" --data {DATA}" if config.data else ""
+    return f"magic reproduce {config.figure} --scale {config.scale}{data}{options}"
 
 
 def trainings_in_words(plan: Figure) -> str:

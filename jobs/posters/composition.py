@@ -31,7 +31,6 @@ class Composition:
     scene: Scene
     model: ModelReference
     content: ContentRecord | None
-    style: Source
 
     @property
     def num_templates(self) -> int:
@@ -52,7 +51,7 @@ def compose(config: PosterConfig, model: Model, style: Source) -> Composition:
     content, record = compose_content(config, model, style) if config.content is not None else (None, None)
     height, width = (content.height, content.width) if content else (config.height or 1, config.width or 1)
     scene = Scene(content, choose_memory(config, model, style), plan_canvas(generator, height, width))
-    return Composition(generator, scene, ModelReference(uri=model.uri, digest=model.packed.digest), record, style)
+    return Composition(generator, scene, ModelReference(uri=model.uri, digest=model.packed.digest), record)
 
 
 def compose_content(config: PosterConfig, model: Model, style: Source) -> tuple[Content, ContentRecord]:
@@ -95,12 +94,8 @@ def choose_memory(config: PosterConfig, model: Model, style: Source) -> MemorySe
 
 def _require_no_choice(config: PosterConfig, num_templates: int) -> None:
     """Refuse settings that would choose another memory set than the model's own."""
-    as_trained = {"templates": (None, num_templates)}
-    changed = [
-        setting.name
-        for setting in settings_of(config)
-        if setting.effect is MEMORY and setting.value not in as_trained.get(setting.name, (0, (), None))
-    ]
+    asked = replace(config, templates=None) if config.templates == num_templates else config  # the model's own number
+    changed = [setting.name for setting in settings_of(asked) if setting.effect is MEMORY and setting.is_changed]
     require(not changed, "the model's own memory set, which is fixed", changed, "leave them out")
 
 

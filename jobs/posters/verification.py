@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import isqrt
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from magic.hyperparameters import Precision
 from magic.measures.seams import seam_ratio
 from magic.networks.generator import Generator
 from magic.networks.packed import unpack_generator
-from magic.pixels import to_uint8
+from magic.pixels import picture_of, to_uint8
 from magic.scene.content import Content
 from magic.scene.memory import MemorySet, Template
 from magic.scene.reference import Difference, Rendering, render_tiled, render_whole
@@ -133,9 +134,9 @@ class Check:
         )
         return {f"the store and {self.config.regions} regions anew": error._asdict()}
 
-    @property
+    @cached_property
     def max_px(self) -> float:
-        """The largest canvas that is painted in one pass, in pixels."""
+        """The largest canvas that is painted in one pass, in pixels; found once, since free memory changes."""
         k = len(self.scene.memory.templates)
         return self.config.whole_px or min(MAX_WHOLE_PX, room_px(self.generator, k, self.precision))
 
@@ -201,7 +202,7 @@ def small_core(generator: Generator, scene: Scene) -> int:
 
 def seams(tiled: Rendering, whole: Rendering, core_px: int) -> dict[str, float]:
     """The seam ratio at the tiles' borders, of what tiles made and, at the same places, of one pass."""
-    pictures = [to_uint8(torch.from_numpy(shown.output)).numpy().transpose(1, 2, 0) for shown in (tiled, whole)]
+    pictures = [picture_of(to_uint8(torch.from_numpy(shown.output))) for shown in (tiled, whole)]
     if max(pictures[0].shape) <= core_px:
         return {}
     ratios = [seam_ratio(np.ascontiguousarray(picture), core_px) for picture in pictures]

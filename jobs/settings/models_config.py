@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from tyro.conf import Positional
 
 from cluster.connection import ClusterConfig
-from magic.checks import require
+from magic.checks import require, require_plain_name
 
 WHY_CHARS = 1000
 
@@ -104,5 +104,4 @@ class ModelsImportConfig:
     """Where the registry is."""
 
     def __post_init__(self) -> None:
-        plain = self.name.replace("-", "").replace("_", "").replace(".", "")
-        require(plain.isalnum(), "a name of letters, digits, '-', '_' and '.'", self.name, "rename it")
+        require_plain_name(self.name)

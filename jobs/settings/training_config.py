@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from cluster.connection import ClusterConfig
-from magic.checks import require
+from magic.checks import require, require_plain_name
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
 from magic.options import FREE, PLACE, RESULT, WORDS
 from pipelines.pictures.settings import CropConfig, SourceConfig
@@ -92,8 +92,7 @@ class TrainConfig:
             "lower discriminator.depth",
         )
         self._check_memory()
-        plain = self.name.replace("-", "").replace("_", "").replace(".", "")
-        require(plain.isalnum(), "a name of letters, digits, '-', '_' and '.'", self.name, "rename it")
+        require_plain_name(self.name)
 
     def _check_memory(self) -> None:
         """Refuse memory sets that the system cannot use."""

@@ -207,8 +207,9 @@ def _stream(config: TrainConfig, content: Source | None, style: Source, folder: 
 def publish(client: MlflowClient, config: TrainConfig, folder: str, run_id: str) -> ModelVersion:
     """Register the newest checkpoint's generator, once."""
     path, filesystem = for_ray_train(folder)
-    checkpoint = Result.from_path(path, storage_filesystem=filesystem).checkpoint
-    with checkpoint.as_directory() as saved:
+    result = Result.from_path(path, storage_filesystem=filesystem)
+    assert result.metrics is not None, "a run that has reported nothing"
+    with result.checkpoint.as_directory() as saved:
         saved_model = read_model(str(saved), folder)
         assert saved_model.recipe is not None, "a checkpoint without a recipe"
         model = Registrable(
@@ -216,7 +217,7 @@ def publish(client: MlflowClient, config: TrainConfig, folder: str, run_id: str)
             packed=saved_model.packed,
             recipe=saved_model.recipe,
             run_id=run_id,
-            steps=str(progress(folder).step),
+            steps=str(result.metrics["step"]),
             metrics=metrics_of_run(client, run_id),
             code_version=code_version(),
             sheet=newest_sheet(client, run_id),

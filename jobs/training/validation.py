@@ -11,7 +11,7 @@ from torch import nn
 
 from magic.measures.score import CELLS_PX, score
 from magic.networks.generator import Collage
-from magic.pixels import from_uint8, to_uint8
+from magic.pixels import from_uint8, picture_of, to_uint8
 from magic.scene.memory import Pictures
 from magic.sheets import Panel, sheet, weights_in_colour
 from magic.systems import SystemTraits
@@ -59,10 +59,10 @@ def measures(validation: Validation, system: SystemTraits) -> dict[str, float]:
         return {}
     scores = []
     for row, image in enumerate(collage.image):
-        content = None if batch.content is None else pixels(batch.content[row])
+        content = None if batch.content is None else picture_of(batch.content[row])
         patches = batch.templates[row] if system.copies_templates else batch.style
-        styles = [pixels(patch) for patch in patches]
-        scores.append(score(pixels(to_uint8(image)), styles, content, collage.weights[row].cpu().numpy()))
+        styles = [picture_of(patch) for patch in patches]
+        scores.append(score(picture_of(to_uint8(image)), styles, content, collage.weights[row].cpu().numpy()))
     return {f"validation/{name}": float(np.mean([one[name] for one in scores])) for name in scores[0]}
 
 
@@ -83,7 +83,7 @@ def collage_of(generator: nn.Module, elements: Sequence[UInt8[ndarray, "3 H W"]]
     """What an unguided generator makes of one set."""
     templates = from_uint8(torch.from_numpy(np.stack(elements)).to(device))
     collage = generator(None, templates[None])
-    return SetCollage(pixels(to_uint8(collage.image[0])), collage.weights[0].cpu().numpy())
+    return SetCollage(picture_of(to_uint8(collage.image[0])), collage.weights[0].cpu().numpy())
 
 
 def sample_sheet(validation: Validation) -> UInt8[ndarray, "H W 3"]:
@@ -96,10 +96,5 @@ def sample_sheet(validation: Validation) -> UInt8[ndarray, "H W 3"]:
         "weights": torch.stack([torch.from_numpy(weights_in_colour(a.cpu().numpy())) for a in collage.weights]),
         "a template": batch.templates[:, 0],
     }
-    rows = [[Panel(name, pixels(part[row])) for name, part in columns.items()] for row in range(len(batch.style))]
+    rows = [[Panel(name, picture_of(part[row])) for name, part in columns.items()] for row in range(len(batch.style))]
     return np.asarray(sheet(rows, max(batch.style.shape[-1], MIN_PANEL_PX)))
-
-
-def pixels(planes: UInt8[torch.Tensor, "3 H W"]) -> UInt8[ndarray, "H W 3"]:
-    """A picture's planes as an array of pixels."""
-    return planes.permute(1, 2, 0).cpu().numpy()

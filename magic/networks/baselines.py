@@ -8,7 +8,7 @@ from torch import Tensor
 
 from magic.checks import require
 from magic.hyperparameters import GeneratorConfig
-from magic.networks.generator import Collage, Generator, Net, paint_over
+from magic.networks.generator import Collage, Generator, paint_over
 from magic.networks.norm import Stages
 from magic.networks.unet import UNet
 
@@ -32,10 +32,6 @@ class ConvolutionalMosaic(Generator):
         """The painted picture is both collage and output."""
         image = planes.float().tanh()
         return Collage(image, image, torch.ones_like(image[:, :1]), painted=torch.ones_like(image[:, :1]))
-
-    def num_statistics(self, net: Net) -> int:
-        """One for each norm."""
-        return self.mixing.num_norms
 
 
 class FamosHybrid(Generator):
@@ -77,12 +73,3 @@ class FamosHybrid(Generator):
         collage = (weights[:, :, None] * templates).sum(1)
         image, alpha = paint_over(collage, painted)
         return Collage(image, collage, weights, painted=alpha, painted_over=True)
-
-    def num_statistics(self, net: Net) -> int:
-        """One for each norm."""
-        return self.mixing.num_norms
-
-
-def build_generator(config: GeneratorConfig) -> Generator:
-    """A fresh generator of the configured system."""
-    return config.traits.generator_class()(config)

@@ -76,7 +76,6 @@ class Generator(nn.Module):
     statistics. `forward` does the same on a picture that is computed at once.
 
     >>> from magic.hyperparameters import GeneratorConfig
-    >>> from magic.networks.baselines import build_generator
     >>> generator = build_generator(GeneratorConfig(channels=4, depth=2))
     >>> content, templates = torch.zeros(1, 3, 8, 12), torch.zeros(1, 5, 3, 8, 12)  # one picture, five templates
     >>> collage = generator(content, templates)
@@ -157,8 +156,9 @@ class Generator(nn.Module):
         return ("mixing",) if self.refiner is None else ("mixing", "refiner")
 
     def num_statistics(self, net: Net) -> int:
-        """How many statistics passes over the whole canvas a network needs."""
-        raise NotImplementedError
+        """How many statistics passes over the whole canvas a network needs: one for each norm."""
+        num_norms: int = getattr(self, net).num_norms
+        return num_norms
 
     @property
     def halo(self) -> Halo:
@@ -179,6 +179,11 @@ class Generator(nn.Module):
         expected = "a content picture" if self.config.guided else "no content, since the model is unguided"
         got = "none" if content is None else "one"
         require((content is not None) == self.config.guided, expected, got, "use another model")
+
+
+def build_generator(config: GeneratorConfig) -> Generator:
+    """A fresh generator of the configured system."""
+    return config.traits.generator_class()(config)
 
 
 class MagicGenerator(Generator):
@@ -250,9 +255,7 @@ class MagicGenerator(Generator):
 
     def num_statistics(self, net: Net) -> int:
         """One for each norm, and one more for a warp that averages its planes."""
-        if net == "mixing":
-            return self.mixing.num_norms + self.warp_kind.averages_planes
-        return self.refiner.num_norms
+        return super().num_statistics(net) + (net == "mixing" and self.warp_kind.averages_planes)
 
     @property
     def warp_kind(self) -> WarpKind:

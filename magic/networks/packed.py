@@ -11,10 +11,9 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from magic.checks import require
+from magic.checks import first_line, require
 from magic.hyperparameters import GeneratorConfig
-from magic.networks.baselines import build_generator
-from magic.networks.generator import Generator
+from magic.networks.generator import Generator, build_generator
 
 WEIGHTS, CONFIG = "generator.safetensors", "generator.json"
 """Names of a model's files: the weights and the configuration."""
@@ -58,8 +57,7 @@ def unpack_generator(packed: Packed) -> Generator:
         model = build_generator(GeneratorConfig(**description["generator"]))
         model.load_state_dict(load(packed.weights))
     except (SafetensorError, RuntimeError, KeyError, TypeError, json.JSONDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"expected an undamaged model, got: {reason}; fetch it again") from error
+        raise ValueError(f"expected an undamaged model, got: {first_line(error)}; fetch it again") from error
     return model
 
 

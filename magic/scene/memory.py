@@ -74,7 +74,7 @@ class PictureList:
     """Pictures in memory."""
 
     pictures: Sequence[UInt8[ndarray, "_ _ 3"]]
-    unequal_shares: Sequence[float] | None = None
+    given_shares: Sequence[float] | None = None
     """How often each picture is used, relative to the others; None: all are used equally often."""
 
     def get(self, number: int) -> UInt8[ndarray, "_ _ 3"]:
@@ -89,7 +89,7 @@ class PictureList:
     @property
     def shares(self) -> Sequence[float]:
         """How often each picture is used, relative to the others."""
-        return self.unequal_shares or [1.0] * len(self.pictures)
+        return self.given_shares or [1.0] * len(self.pictures)
 
 
 def allot(shares: Sequence[float], count: int, rng: np.random.Generator) -> list[int]:

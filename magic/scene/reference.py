@@ -152,11 +152,11 @@ def render_region(renderer: TileRenderer, box: Box, statistics: Statistics) -> R
     """
     boxes = region_boxes(renderer.generator, renderer.scene.canvas.box, box)
     mixing = renderer.start("mixing", boxes.read)
-    rendering = _rendering(renderer.mix(mixing, Tile(0, 0, boxes.read, boxes.collage), statistics["mixing"]))
+    rendering = _rendering(renderer.mix(mixing, Tile(boxes.read, boxes.collage), statistics["mixing"]))
     core = rendering.part(boxes.core.within(boxes.collage))
     if "refiner" in renderer.generator.nets:
         refiner = renderer.start("refiner", boxes.collage, rendering.collage)
-        tile = Tile(0, 0, boxes.collage, boxes.core)
+        tile = Tile(boxes.collage, boxes.core)
         image = renderer.refine(refiner, tile, statistics["refiner"], rendering.collage)
         core = core._replace(output=_array(image))
     return core.part(box.within(boxes.core))

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig, Precision
-from magic.networks.baselines import build_generator
 from magic.networks.discriminator import PatchDiscriminator
+from magic.networks.generator import build_generator
 from magic.networks.packed import without_ddp
 from magic.precision import autocast
 from magic.training.batch import Batch
@@ -52,7 +53,6 @@ class TrainState:
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(optimizer)
 
-    @torch.no_grad()
     def update_average(self) -> None:
         """Move the running mean towards the generator.
 
@@ -62,7 +62,7 @@ class TrainState:
         decay = min(self.ema_decay, (1 + self.step) / (10 + self.step)) if self.ema_decay else 0.0
         averages: list[Tensor] = list(self.average.parameters())
         currents: list[Tensor] = list(without_ddp(self.generator).parameters())
-        torch._foreach_lerp_(averages, currents, 1 - decay)
+        get_ema_multi_avg_fn(decay)(averages, currents, self.step)  # type: ignore[no-untyped-call]
 
 
 def new_state(

@@ -123,7 +123,7 @@ def _attribution(poster: FinishedPoster, pixels: Int64[ndarray, " K"], shown: di
         TemplateShare(k, template, int(pixels[k]), int(pixels[k]) / area, shown.get(k))
         for k, template in enumerate(templates)
     )
-    return Attribution(shares, tuple(pictures), poster.manifest.identity.warp != "none")
+    return Attribution(shares, tuple(pictures), poster.is_warped)
 
 
 def _around(one: Box, other: Box) -> Box:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from magic.tables import markdown_table
 from pipelines.export.attribution import Attribution, PictureShare, TemplateShare, largest_first
-from pipelines.storage.door import exists, join, read_object, write_object
+from pipelines.storage.door import exists, file_name, join, read_object, write_object
 
 TEMPLATES, PICTURES, TABLE = "attribution.parquet", "attribution-pictures.parquet", "attribution.md"
 _SUPPLIED = {"pixels": "int64", "share": "float64"}
@@ -84,7 +84,7 @@ def _page(attribution: Attribution) -> str:
 
 
 def _page_row(attribution: Attribution, share: TemplateShare) -> list[str]:
-    name = attribution.pictures[share.template.picture].url.rsplit("/", 1)[-1]
+    name = file_name(attribution.pictures[share.template.picture].url)
     crop, box = share.template, share.shown
     shown = "nowhere" if box is None else f"{box.top} to {box.bottom - 1}, {box.left} to {box.right - 1}"
     place = [str(crop.top), str(crop.left), str(crop.turns), "yes" if crop.flip else "no"]

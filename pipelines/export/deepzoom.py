@@ -30,9 +30,9 @@ import numpy as np
 from numpy import ndarray
 from PIL import Image
 
-from magic.geometry import Box, Halo, TileGrid
+from magic.geometry import Box, TileGrid
 from pipelines.export.request import ExportRequest
-from pipelines.export.viewer_page import PAGE, TILE_PX, page_files, shown_pictures, thumbnail_name, tile_ending
+from pipelines.export.viewer_page import PAGE, TILE_PX, page_files, thumbnail_name, tile_ending
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.pyramid import halved
 from pipelines.storage.claims import claim
@@ -81,7 +81,7 @@ def write_viewer(request: ExportRequest) -> str:
     claim(export.url, export.identity, "the folder of a DeepZoom export")
     existing = names_below(export.url)
     with closing(FunctionPool(export, request.num_workers)) as pool:
-        thumbnails = [number for number in shown_pictures(poster) if thumbnail_name(number) not in existing]
+        thumbnails = [number for number in poster.used_pictures if thumbnail_name(number) not in existing]
         blocks = [number for number, block in enumerate(export.blocks) if not existing.issuperset(block.files)]
         for _ in pool.map(_write_thumbnail, thumbnails, "thumbnails"):
             pass
@@ -108,17 +108,21 @@ class _Block(NamedTuple):
     """Of the store's pyramid: 0 is full size."""
     deepzoom_level: int
     box: Box
+    ending: str
+    """Of the tiles' files."""
+    has_numbers: bool
+    """Whether each tile has a file of label numbers, too."""
 
     @property
     def tiles(self) -> Iterator[_Tile]:
         """All tiles in the block."""
         folder = f"{self.layer}_files/{self.deepzoom_level}"
-        return self._cut(folder, tile_ending(self.layer))
+        return self._cut(folder, self.ending)
 
     @property
     def numbers(self) -> Iterator[_Tile]:
         """Files of the numbers in the block."""
-        return self._cut("labels_data", "js") if self.layer == "labels" and self.level == 0 else iter(())
+        return self._cut("labels_data", "js") if self.has_numbers else iter(())
 
     @property
     def files(self) -> set[str]:
@@ -148,15 +152,15 @@ class _Export:
     @cached_property
     def blocks(self) -> tuple[_Block, ...]:
         """The blocks of all layers, down to the level of 1x1 pixel."""
-        store = self.poster.store
+        return tuple(block for layer in self.layers for block in self._blocks_of(layer))
+
+    def _blocks_of(self, layer: str) -> Iterator[_Block]:
+        store, ending = self.poster.store, tile_ending(self.poster, layer)
+        has_numbers = self.poster.holds_labels(layer)
         max_level = (max(store.size()) - 1).bit_length()
-        # levels smaller than the store's pyramid have one block each: they fit into a tile
-        return tuple(
-            _Block(layer, level, max_level - level, tile.core)
-            for layer in self.layers
-            for level in range(max_level + 1)
-            for tile in store.blocks(level)
-        )
+        for level in range(max_level + 1):  # those smaller than the store's pyramid have one block each
+            for tile in store.blocks(level):
+                yield _Block(layer, level, max_level - level, tile.core, ending, has_numbers and level == 0)
 
     def pixels(self, block: _Block) -> ndarray:
         """A block's pixels, [C h w]; of labels their numbers."""
@@ -166,12 +170,12 @@ class _Export:
             return self._read(block.layer, block.box, block.level)
         pixels = self._read(block.layer, Box(0, 0, *store.size(smallest)), smallest)
         for _ in range(block.level - smallest):
-            pixels = halved(pixels, has_means=block.layer != "labels")
+            pixels = halved(pixels, has_means=not self.poster.holds_labels(block.layer))
         return pixels
 
     def encode(self, layer: str, pixels: ndarray) -> bytes:
         """A tile as a file."""
-        if layer == "labels":
+        if self.poster.holds_labels(layer):
             return self._label_png(pixels[0])
         picture = pixels.transpose(1, 2, 0).copy()  # ascontiguousarray would leave odd strides where a side is 1
         return bytes(imagecodecs.jpeg8_encode(picture, level=self.quality, subsampling="444"))
@@ -183,7 +187,7 @@ class _Export:
         return f'labelBlock("{Path(name).stem}","{packed}");\n'.encode()
 
     def _read(self, layer: str, box: Box, level: int) -> ndarray:
-        if layer == "labels":
+        if self.poster.holds_labels(layer):
             return self.poster.store.read(layer, box, level)
         return self.poster.rgb(layer, box, level).transpose(2, 0, 1)
 
@@ -201,7 +205,7 @@ class _Export:
 
 def _grid(height: int, width: int, side: int) -> Iterator[Box]:
     """Squares of a side that partition a rectangle, but for the last ones."""
-    tiles = TileGrid(height=height, width=width, core_px=side, halo=Halo(0, 0), multiple=1)
+    tiles = TileGrid(height=height, width=width, core_px=side)
     return (tile.core for tile in tiles)
 
 

@@ -14,10 +14,6 @@ from magic.checks import require
 if TYPE_CHECKING:
     from pipelines.export.request import ExportRequest
 
-    FormatName = str
-else:
-    FormatName = None  # set below: the names in FORMATS
-
 TiffCompression = Literal["deflate", "jpeg"]
 DEFAULT_DPI = 300.0
 MAX_DPI = 65_535
@@ -118,11 +114,10 @@ def _jpeg_bytes(height: int, width: int, options: ExportOptions) -> int:
 
 
 def _tiff_bytes(height: int, width: int, options: ExportOptions) -> int:
-    """In whole tiles, without any gain from compression, the pyramid included: it adds a third."""
-    if options.tiff_compression == "jpeg":
-        return _jpeg_bytes(height, width, options)
+    """In whole tiles, the pyramid included, which adds a third. Deflated tiles are counted without any gain."""
     tiles = ceil(height / TIFF_TILE_PX) * ceil(width / TIFF_TILE_PX)
-    return tiles * TIFF_TILE_PX**2 * 3 * 4 // 3 + 4096
+    stored_px = tiles * TIFF_TILE_PX**2 * 4 // 3
+    return _jpeg_bytes(stored_px, 1, options) if options.tiff_compression == "jpeg" else stored_px * 3 + 4096
 
 
 def _viewer_bytes(height: int, width: int, options: ExportOptions) -> int:
@@ -169,7 +164,9 @@ FORMATS: dict[str, FileFormat] = {
     )
 }
 """By name."""
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    FormatName = str
+else:
     FormatName = Literal[tuple(FORMATS)]
 
 

@@ -1,4 +1,4 @@
-"""One layer of a finished poster on its way to a file, read in bands so that memory does not grow with the area.
+"""One layer of a finished poster on its way to a file, read in bands so that memory does not grow with the area::
 
 band    +--------+--------+----+   BAND_PX rows, all columns
 | piece  | piece  |    |   a piece is what is read from the store at once
@@ -17,11 +17,12 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from magic.geometry import Box
-from pipelines.export.formats import ExportOptions, format_of
+from pipelines.export.formats import TIFF_TILE_PX, ExportOptions, format_of
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import file_name, replacing
 
-BAND_PX, PIECE_PX = 512, 2048
+BAND_PX = TIFF_TILE_PX  # so that a band is a row of a TIFF's tiles
+PIECE_PX = 2048
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,11 @@ import tifffile
 from magic.geometry import round_up
 from pipelines.export.formats import TIFF_TILE_PX, ExportOptions
 from pipelines.export.png import srgb_profile
-from pipelines.export.request import BAND_PX, ExportRequest
+from pipelines.export.request import ExportRequest
 
 BUFFER_BYTES = 32 << 20
 """Tiles that wait for a free core."""
 DEFLATE_LEVEL = 6
-assert TIFF_TILE_PX == BAND_PX, "a band of the layer is a row of tiles"
 
 
 def write_tiff(request: ExportRequest) -> str:

@@ -23,21 +23,16 @@ def page_files(poster: FinishedPoster) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the files, the page last."""
     height, width = poster.store.size()
     for layer in poster.layers:
-        yield f"{layer}.dzi", DZI.format(tile_ending(layer), TILE_PX, width, height).encode()
+        yield f"{layer}.dzi", DZI.format(tile_ending(poster, layer), TILE_PX, width, height).encode()
     description = json.dumps(_description(poster), separators=(",", ":"))
     yield "poster.js", f"const POSTER = {description};\n".encode()
     for path in sorted(FILES.iterdir(), key=lambda path: (path.name == PAGE, path.name)):
         yield path.name, path.read_bytes()
 
 
-def shown_pictures(poster: FinishedPoster) -> list[int]:
-    """Numbers of the style pictures that templates show."""
-    return sorted({template.picture for template in poster.manifest.identity.templates})
-
-
-def tile_ending(layer: str) -> str:
+def tile_ending(poster: FinishedPoster, layer: str) -> str:
     """Of the files that a layer's tiles are in. Labels keep their exact colours."""
-    return "png" if layer == "labels" else "jpg"
+    return "png" if poster.holds_labels(layer) else "jpg"
 
 
 def thumbnail_name(number: int) -> str:
@@ -63,11 +58,11 @@ def _description(poster: FinishedPoster) -> dict[str, Any]:
                 "height": manifest.pictures[number].height,
                 "thumb": thumbnail_name(number),
             }
-            for number in shown_pictures(poster)
+            for number in poster.used_pictures
         },
         "preview": poster.is_preview,
         "copies": identity.traits.copies_templates,
-        "warped": identity.warp != "none",
+        "warped": poster.is_warped,
         "resized": identity.style.scale != 1 or identity.style.square_px is not None,
         "model": {"uri": _public_name(identity.model.uri), "digest": identity.model.digest},
     }

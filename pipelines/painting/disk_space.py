@@ -20,7 +20,7 @@ def stored_bytes(task: PosterTask, probe: Probe) -> dict[str, int]:
     is_painted = len(task.store.done("output")) == len(task.grid)
     sizes = {}
     for name, per_px in probe.stored_bytes.items():
-        stays = LAYERS[name].has_pyramid
+        stays = not LAYERS[name].is_temporary
         if stays or not is_painted:
             sizes[name] = int(task.scene.canvas.box.area * per_px * (PYRAMID_FACTOR if stays else 1))
     return sizes

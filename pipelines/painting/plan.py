@@ -120,13 +120,12 @@ class Planner:
         """Operations of one tile: for all its statistics, and for its rendering."""
         cost, read, number = self._cost, grid[0].read, self.task.num_statistics[net]
         whole = cost.flops(net, read.height, read.width)
-        is_measured = self.task.statistics != "frozen"
         if keep:
             each_anew = sum(cost.flops(net, read.height, read.width, statistic) for statistic in range(number))
             expected = (1 - share_kept) * (each_anew + whole) + share_kept * whole
-            return (int(expected - whole) if is_measured else 0), whole
+            return int(expected - whole), whole
         boxes = [statistics_grid(self.generator, grid, net, statistic)[0].read for statistic in range(number)]
-        return sum(cost.flops(net, box.height, box.width, n) for n, box in enumerate(boxes)) * is_measured, whole
+        return sum(cost.flops(net, box.height, box.width, n) for n, box in enumerate(boxes)), whole
 
     def _rounds(self, num_tiles: int) -> int:
         """How many tiles the worker with most of them gets."""

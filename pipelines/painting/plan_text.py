@@ -5,10 +5,7 @@ from pipelines.painting.plan import Plan
 from pipelines.painting.poster_task import PosterTask, measured_tiles
 from pipelines.painting.probe import Probe
 from pipelines.painting.quantities import duration, gigabytes
-from pipelines.posters.layers import UNREFINED
-
-BYTES_PER_COLLAGE_PX = 12
-"""Of the unrefined collage: three channels in float32."""
+from pipelines.posters.layers import LAYERS, UNREFINED
 
 
 def plan_lines(task: PosterTask, plan: Plan, probe: Probe, num_workers: int) -> list[str]:
@@ -36,8 +33,8 @@ def _geometry_lines(task: PosterTask, plan: Plan) -> list[str]:
 
 def _resource_lines(task: PosterTask, plan: Plan, probe: Probe, num_workers: int) -> list[str]:
     stored = stored_bytes(task, probe)
-    staying = sum(size for name, size in stored.items() if name != UNREFINED)
-    reread = plan.grid[0].read.area * len(plan.grid) * BYTES_PER_COLLAGE_PX * task.is_refined
+    staying = sum(size for name, size in stored.items() if not LAYERS[name].is_temporary)
+    reread = plan.grid[0].read.area * len(plan.grid) * LAYERS[UNREFINED].bytes_per_px * task.is_refined
     return [
         f"  work     {plan.flops:.3g} floating-point operations in {task.precision} on {num_workers} x {probe.device}: "
         f"about {duration(plan.seconds)}",

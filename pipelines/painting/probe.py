@@ -16,12 +16,12 @@ from magic.geometry import Box, Canvas, Tile, round_up
 from magic.networks.cost import Cost
 from magic.networks.generator import Generator, Net
 from magic.networks.norm import Moments
-from magic.pixels import to_uint8
 from magic.scene.renderer import TileRenderer
 from pipelines.painting.peak_memory import peak_memory
 from pipelines.painting.poster_task import PosterTask
-from pipelines.painting.tile_worker import layers_of, local_renderer, run_on_worker
+from pipelines.painting.tile_worker import finish, local_renderer, run_on_worker
 from pipelines.posters.layers import UNREFINED
+from pipelines.posters.poster_store import ZSTD_LEVEL
 
 MAX_FLOPS = 3e10
 """Operations of the trial: about a second of a CPU core."""
@@ -69,7 +69,7 @@ def _probe(task: PosterTask, num_workers: int, gpus_per_worker: float) -> Probe:
         box = _middle(canvas, px, generator.config.multiple)
         free_bytes = _free_bytes(device, sharers)
         peak = peak_memory(device)
-        seconds, layers = _paint(renderer, Tile(0, 0, box, box), task)
+        seconds, layers = _paint(renderer, Tile(box, box), task)
     stored, store_seconds = _compressed(layers)
     # twice what is stored: of the tile that is painted, and of the one before it, which is still being written
     written_bytes = 2 * sum(pixels.itemsize * len(pixels) for pixels in layers.values())
@@ -109,18 +109,14 @@ def _paint(renderer: TileRenderer, tile: Tile, task: PosterTask) -> tuple[dict[N
         suspended = renderer.start(net, tile.read, collage)
         for _ in range(task.num_statistics[net]):
             statistics.append(renderer.measure(suspended, tile, statistics))
-        if collage is None:
-            layers |= layers_of(renderer.mix(suspended, tile, statistics), task)
-        else:
-            image = renderer.refine(suspended, tile, statistics, collage)
-            layers["output"] = to_uint8(image).cpu().numpy()
+        layers |= finish(renderer, task, suspended, tile, statistics, collage)
         seconds[net] = time.perf_counter() - started
     return seconds, layers
 
 
 def _compressed(layers: dict[str, ndarray]) -> tuple[dict[str, int], float]:
     """Bytes of each layer in the store, and the seconds that it takes to compress them all."""
-    started, encode = time.perf_counter(), partial(imagecodecs.zstd_encode, level=1)
+    started, encode = time.perf_counter(), partial(imagecodecs.zstd_encode, level=ZSTD_LEVEL)
     sizes = {name: len(encode(pixels.tobytes())) for name, pixels in layers.items()}
     return sizes, time.perf_counter() - started
 

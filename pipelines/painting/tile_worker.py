@@ -64,17 +64,9 @@ class TileWorker:
         collage = self._read_collage(net, tile)
         with self._computing:
             suspended = self._resume(net, number, tile, collage)
-            layers = self._finish(suspended, tile, statistics, collage)
+            layers = finish(self.renderer, self.task, suspended, tile, statistics, collage)
         for name, pixels in layers.items():
             self.task.store.write(name, tile.core, pixels)
-
-    def _finish(
-        self, suspended: SuspendedPass, tile: Tile, statistics: Sequence[Moments], collage: ndarray | None
-    ) -> dict[str, ndarray]:
-        """What a tile adds to each layer, in the order in which it is written."""
-        if collage is None:
-            return layers_of(self.renderer.mix(suspended, tile, statistics), self.task)
-        return {"output": to_uint8(self.renderer.refine(suspended, tile, statistics, collage)).cpu().numpy()}
 
     def _read_collage(self, net: Net, tile: Tile) -> ndarray | None:
         """What the refiner sees of the store; the mixing network sees nothing of it."""
@@ -122,6 +114,29 @@ def run_on_worker(function: Callable[..., Result], task: PosterTask, *args: Any,
     ends = int(gpus_per_worker > 0)  # a process that ends frees its GPU's memory
     remote = ray.remote(num_cpus=task.threads, num_gpus=gpus_per_worker, max_calls=ends)(function)
     return ray.get(remote.remote(task, *args))  # type: ignore[no-any-return]
+
+
+def finish(
+    renderer: TileRenderer,
+    task: PosterTask,
+    suspended: SuspendedPass,
+    tile: Tile,
+    statistics: Sequence[Moments],
+    collage: ndarray | None,
+) -> dict[str, ndarray]:
+    """Finish a tile's forward pass: what it adds to each layer, in the order in which it is written.
+
+    Args:
+        renderer: of the poster.
+        task: the poster.
+        suspended: the forward pass, over tile.read.
+        tile: which tile.
+        statistics: all of the network's statistics.
+        collage: I_M over tile.read, for the refiner; None for the mixing network.
+    """
+    if collage is None:
+        return layers_of(renderer.mix(suspended, tile, statistics), task)
+    return {"output": to_uint8(renderer.refine(suspended, tile, statistics, collage)).cpu().numpy()}
 
 
 def layers_of(collage: Collage, task: PosterTask) -> dict[str, ndarray]:

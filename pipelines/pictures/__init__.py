@@ -1,5 +1,4 @@
 """Pictures from any storage: found, read safely, measured, cropped, and streamed to training workers by Ray Data.
 
-May import `pipelines.storage` and `magic`. The rooms for posters, painting and export, and the commands in `jobs`,
-import it.
+May import `pipelines.storage` and `magic`. The rooms for posters and export, and the commands in `jobs`, import it.
 """

@@ -78,7 +78,8 @@ def draw_batch(content: Pictures | None, style: Pictures, batch_number: int, con
         painted = patches(size, content, mirror=False, rotate=False)
         batch["content"] = np.stack([patch.pixels for patch in painted])
     if config.memory == "fixed":
-        batch["templates"] = np.stack([_memory_at(patch, style, config) for patch in painted])
+        memory = fixed_memory(style, config)
+        batch["templates"] = np.stack([_memory_at(patch, memory, config.patch_px) for patch in painted])
     else:
         pixels = np.stack([p.pixels for p in patches(size * k, style, mirror=config.mirror, rotate=config.rotate)])
         batch["templates"] = pixels.reshape(size, k, *pixels.shape[1:])
@@ -92,7 +93,7 @@ def fixed_memory(style: Pictures, config: CropConfig) -> MemorySet:
     return MemorySet.of(style, drawn)
 
 
-def _memory_at(patch: Patch, style: Pictures, config: CropConfig) -> UInt8[ndarray, "K 3 P P"]:
-    """What the fixed memory set holds where a content patch lies."""
-    place = Box(patch.top, patch.left, patch.top + config.patch_px, patch.left + config.patch_px)
-    return fixed_memory(style, config).window(place).transpose(0, 3, 1, 2)
+def _memory_at(patch: Patch, memory: MemorySet, patch_px: int) -> UInt8[ndarray, "K 3 P P"]:
+    """What a memory set holds where a content patch lies."""
+    place = Box(patch.top, patch.left, patch.top + patch_px, patch.left + patch_px)
+    return memory.window(place).transpose(0, 3, 1, 2)

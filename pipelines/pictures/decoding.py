@@ -21,7 +21,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from magic.checks import require
+from magic.checks import require, typed_line
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
@@ -32,8 +32,7 @@ def reason_of(error: Exception) -> str:
     """An error in one line, the same at every run."""
     if isinstance(error, UnidentifiedImageError):  # its own text names an address in memory
         return "no picture"
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    return typed_line(error)
 
 
 def decode(

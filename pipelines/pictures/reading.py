@@ -3,8 +3,10 @@
 import hashlib
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
+from PIL import Image
 
 from magic.checks import require
 from magic.scene.memory import PictureList
@@ -74,6 +76,16 @@ def read_single(url: str, name: str) -> ReadPicture:
     urls = list_pictures([url])
     require(len(urls) == 1, f"one {name} picture", f"{len(urls)} at {url}", "name one of them")
     return read_picture(urls[0], SourceConfig(), min_side_px=1, name=name)
+
+
+def read_resized(url: str, name: str, height: int, width: int) -> UInt8[ndarray, "H W 3"]:
+    """The one picture at a URL, at a given size.
+
+    Raises:
+        ValueError: if there is none, more than one, or a damaged one.
+    """
+    picture = Image.fromarray(read_single(url, name).pixels)
+    return np.array(picture.resize((width, height), Image.Resampling.LANCZOS))
 
 
 def decode_for(data: bytes, config: SourceConfig) -> UInt8[ndarray, "H W 3"]:

@@ -92,8 +92,9 @@ class Source:
 
     def summary(self) -> SourceSummary:
         """Its identity and how many pictures it has, for the recipe of a model."""
-        identity = {field.name: getattr(self.identity(), field.name) for field in fields(SourceIdentity)}
-        return SourceSummary(**identity, num_pictures=len(self.pictures), num_skipped=len(self.skipped))
+        identity = self.identity()
+        shared = {field.name: getattr(identity, field.name) for field in fields(SourceIdentity)}
+        return SourceSummary(**shared, num_pictures=len(self.pictures), num_skipped=len(self.skipped))
 
 
 def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:

@@ -11,8 +11,9 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from magic.checks import require
-from magic.geometry import Box, Halo, TileGrid
+from magic.geometry import Box, TileGrid
 from magic.networks.generator import Net, Statistics
+from magic.networks.warp import WARPS
 from magic.scene.content import Content
 from magic.scene.memory import MemorySet
 from magic.scene.scene import Scene
@@ -66,9 +67,7 @@ class FinishedPoster:
     def store(self) -> PosterStore:
         """Its layers."""
         canvas, identity = self.manifest.canvas, self.manifest.identity
-        grid = TileGrid(
-            height=canvas.height, width=canvas.width, core_px=identity.plan.tile, halo=Halo(0, 0), multiple=1
-        )
+        grid = TileGrid(height=canvas.height, width=canvas.width, core_px=identity.plan.tile)
         return PosterStore(self.url, grid, canvas, identity.top)
 
     @property
@@ -83,6 +82,20 @@ class FinishedPoster:
         return painted + ((CONTENT,) if self.manifest.identity.content else ())
 
     @property
+    def is_warped(self) -> bool:
+        """Whether the model moved its pieces before it blended them."""
+        return WARPS[self.manifest.identity.warp].displacement is not None
+
+    @property
+    def used_pictures(self) -> list[int]:
+        """Numbers of the style pictures that templates show."""
+        return sorted({template.picture for template in self.manifest.identity.templates})
+
+    def holds_labels(self, name: str) -> bool:
+        """Whether one of its layers has numbers of templates as values; the content has none."""
+        return name != CONTENT and LAYERS[name].holds_labels
+
+    @property
     def colours(self) -> Sequence[tuple[int, int, int]]:
         """The colour of each template on the label map, as on all sheets."""
         return palette(len(self.manifest.identity.templates))
@@ -92,7 +105,7 @@ class FinishedPoster:
         if name == CONTENT:
             return Content(self._content, *self.store.size(level)).window(box)
         pixels = self.store.read(name, box, level)
-        if name == "labels":
+        if LAYERS[name].holds_labels:
             return np.array(self.colours, np.uint8)[pixels[0]]  # type: ignore[no-any-return]
         return np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
@@ -134,8 +147,7 @@ class FinishedPoster:
         """
         identity = self.manifest.identity
         width, height = identity.size
-        used = sorted({template.picture for template in identity.templates})
-        memory = MemorySet({number: self.style_picture(number) for number in used}, identity.templates)
+        memory = MemorySet({number: self.style_picture(number) for number in self.used_pictures}, identity.templates)
         content = Content(self._content, height, width) if identity.content else None
         return Scene(content, memory, self.store.canvas)
 

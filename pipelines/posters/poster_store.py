@@ -23,16 +23,15 @@ from typing import Any
 
 import numpy as np
 import zarr
-from jaxtyping import UInt8
 from numpy import ndarray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from zarr.codecs import ZstdCodec
 
-from magic.geometry import Box, Canvas, Halo, TileGrid
+from magic.geometry import Box, Canvas, TileGrid
 from magic.networks.generator import Net
 from magic.networks.norm import Moments
-from pipelines.posters.layers import LAYERS, UNREFINED
+from pipelines.posters.layers import LAYERS
 from pipelines.storage.door import (
     for_zarr,
     join,
@@ -48,6 +47,8 @@ CHUNK_PX = 512
 """Side of what is read in one piece."""
 BLOCK_PX = 2048
 """Side of what is written in one piece to a pyramid level."""
+ZSTD_LEVEL = 1
+"""Of the compression of all layers."""
 SMALLEST_LEVEL_PX = 512
 """The pyramid ends with the level whose longer side fits into this."""
 ARRAY_CONFIG: Any = {"write_empty_chunks": True}  # a black tile is done, too: it must show in the listing
@@ -81,14 +82,14 @@ class PosterStore:
         group = zarr.open_group(for_zarr(self._tiles), mode="a")
         for name in names:
             self._create_array(group, name, 0, (self.grid.height, self.grid.width), self.grid.core_px)
-            for level in range(1, self.num_levels if LAYERS[name].has_pyramid else 1):
+            for level in range(1, 1 if LAYERS[name].is_temporary else self.num_levels):
                 self._create_array(group, name, level, self.size(level), BLOCK_PX)
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers that the poster has to stay, in the order of LAYERS."""
         existing = names_in(self._tiles)
-        return tuple(name for name in LAYERS if name in existing and name != UNREFINED)
+        return tuple(name for name in LAYERS if name in existing and not LAYERS[name].is_temporary)
 
     @cached_property
     def num_levels(self) -> int:
@@ -105,7 +106,7 @@ class PosterStore:
     def blocks(self, level: int) -> TileGrid:
         """The blocks of a pyramid level: each is written in one piece or, of level 0, read in one piece."""
         height, width = self.size(level)
-        return TileGrid(height=height, width=width, core_px=BLOCK_PX, halo=Halo(0, 0), multiple=1)
+        return TileGrid(height=height, width=width, core_px=BLOCK_PX)
 
     def write(self, name: str, box: Box, pixels: ndarray, level: int = 0) -> None:
         """Write a whole shard in one piece: a tile's core of the canvas or, of other levels, a block."""
@@ -119,10 +120,6 @@ class PosterStore:
         """Any part of a layer at a pyramid level, [C h w]. The box counts from the poster's corner."""
         start = self.canvas.padding_before if level == 0 else 0
         return np.asarray(self._array(name, level)[(slice(None), *box.shifted(start, start).slices)])
-
-    def picture(self, name: str, level: int = 0) -> UInt8[ndarray, "H W C"]:
-        """All of a layer at a level, where that fits into memory."""
-        return np.ascontiguousarray(self.read(name, Box(0, 0, *self.size(level)), level).transpose(1, 2, 0))
 
     def done(self, name: str, level: int = 0) -> set[int]:
         """Numbers of the tiles or, of other levels, of the blocks that are written; from one listing."""
@@ -177,7 +174,7 @@ class PosterStore:
                 dtype=layer.dtype,
                 chunks=(channels, chunk, chunk),
                 shards=(channels, shard_px, shard_px),
-                compressors=ZstdCodec(level=1),
+                compressors=ZstdCodec(level=ZSTD_LEVEL),
             )
 
     def _array(self, name: str, level: int) -> Any:

@@ -1,13 +1,15 @@
 """Folders that belong to one job: the same job may go on in its folder, another one is refused."""
 
-import json
 from typing import Any
 
+from magic.checks import first_line
 from pipelines.storage.door import is_new, join, read_object
-from pipelines.storage.records import Record
+from pipelines.storage.records import Record, parse_json
 
 IDENTITY = "job.json"
 """File of a folder that says which job it belongs to."""
+_MISSING = object()
+"""Stands for a field that an identity does not have; None may be a field's value."""
 
 
 def claim(url: str, identity: Record, what: str) -> None:
@@ -28,10 +30,10 @@ def claim(url: str, identity: Record, what: str) -> None:
         if existing is None:
             identity.write(join(url, IDENTITY))
             return
-    except (OSError, json.JSONDecodeError) as error:
-        reason = str(error).splitlines()[0]
+    except OSError as error:
+        reason = first_line(error)
         raise ValueError(f"expected {what} to be a folder of this job, got {url}: {reason}; choose another") from error
-    differences = _differences(existing, json.loads(identity.to_bytes()))
+    differences = _differences(existing, parse_json(identity.to_bytes(), IDENTITY))
     if differences:
         raise ValueError(
             f"expected {what} to be new or this job's own, got a job in {url} that differs in "
@@ -39,17 +41,17 @@ def claim(url: str, identity: Record, what: str) -> None:
         )
 
 
-def _existing(url: str, what: str) -> Any:
+def _existing(url: str, what: str) -> dict[str, Any] | None:
     """The identity that a folder holds, or None for a new folder."""
     data = read_object(join(url, IDENTITY))
     if data is None and not is_new(url):
         raise ValueError(f"expected {what} to be new or this job's own, got other files in {url}; choose another")
-    return None if data is None else json.loads(data)
+    return None if data is None else parse_json(data, f"{what} to be this job's, as {join(url, IDENTITY)} says")
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:
     """Dotted names of the fields in which two identities differ."""
     if isinstance(old, dict) and isinstance(new, dict):
-        names = sorted(old.keys() | new.keys())
-        return [d for key in names for d in _differences(old.get(key), new.get(key), f"{name}{key}.")]
-    return [] if old == new else [name.rstrip(".") or "everything"]
+        pairs = {key: (old.get(key, _MISSING), new.get(key, _MISSING)) for key in sorted(old.keys() | new.keys())}
+        return [each for key, (one, other) in pairs.items() for each in _differences(one, other, f"{name}{key}.")]
+    return [] if old == new else [name.rstrip(".")]

@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import fsspec
+from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 PARTIAL = ".partial"
@@ -28,6 +31,7 @@ MAX_READ_ATTEMPTS, READ_PAUSE_S = 3, 0.5
 WILDCARDS = "*?["
 """In patterns of pictures, and nowhere else: every other URL is taken literally."""
 NUM_DELETING_THREADS = 8
+WEB = ("http://", "https://")
 
 
 def join(url: str, *parts: str) -> str:
@@ -42,18 +46,19 @@ def absolute(url: str) -> str:
 
 
 def file_name(url: str) -> str:
-    """The last part of a URL: no folders, and no query, which may hold a key."""
-    return url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
+    """The last part of a URL: no folders, and no query of a web address, which may hold a key."""
+    path = url.split("?")[0] if url.startswith(WEB) else url  # elsewhere, ? is a part of the name
+    return path.rstrip("/").rsplit("/", 1)[-1]
 
 
 def is_local(url: str) -> bool:
     """Whether a URL is a path of this machine."""
-    return "file" in url_to_fs(url)[0].protocol
+    return _is_local(url_to_fs(url)[0])
 
 
 def is_in_this_process(url: str) -> bool:
     """Whether a URL is of memory:// storage, which no other process can see."""
-    return "memory" in url_to_fs(url)[0].protocol
+    return isinstance(url_to_fs(url)[0], MemoryFileSystem)
 
 
 def exists(url: str) -> bool:
@@ -105,7 +110,7 @@ def write_object(url: str, data: bytes) -> None:
     Object stores work that way. On a local disk, a finished file takes the name's place.
     """
     fs, path = url_to_fs(url)
-    if "file" not in fs.protocol:
+    if not _is_local(fs):
         kind = mimetypes.guess_type(url)[0] if "s3" in fs.protocol else None  # a browser asks the bucket for it
         fs.pipe_file(path, data, **({"ContentType": kind} if kind else {}))
         return
@@ -120,7 +125,7 @@ def replacing(url: str) -> Iterator[Path]:
     For files that are too large to be held in memory. What a killed process left beside the file is removed, too.
     """
     fs, target = url_to_fs(url)
-    if "file" in fs.protocol:
+    if _is_local(fs):
         with _replacing_local(Path(target)) as unfinished:
             _remove_abandoned(Path(target))
             yield unfinished
@@ -154,7 +159,7 @@ def remove(url: str) -> None:
     The URL is taken literally: fsspec's own rm would take `?`, `*` and `[` in it for a pattern, and delete neighbours.
     """
     fs, path = _fresh(url)
-    if "file" in fs.protocol:
+    if _is_local(fs):
         if Path(path).is_dir():
             shutil.rmtree(path)
         else:
@@ -167,7 +172,7 @@ def remove(url: str) -> None:
 def remove_partials(url: str) -> None:
     """Delete what killed processes left half written below a folder. On object storage nothing ever is."""
     fs, path = url_to_fs(url)
-    if "file" in fs.protocol:
+    if _is_local(fs):
         for partial in Path(path).rglob(f"*{PARTIAL}"):
             partial.unlink(missing_ok=True)
 
@@ -244,6 +249,10 @@ def for_ray_train(url: str) -> tuple[str, PyFileSystem | None]:
         return absolute(url), None
     fs, path = url_to_fs(url, use_listings_cache=False)
     return path, PyFileSystem(FSSpecHandler(fs))
+
+
+def _is_local(fs: AbstractFileSystem) -> bool:
+    return isinstance(fs, LocalFileSystem)
 
 
 def _fresh(url: str) -> tuple[Any, str]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter, ValidationError
 
+from magic.checks import first_line
 from pipelines.storage.door import read_object, write_object
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
@@ -62,14 +63,7 @@ class Record:
         Raises:
             ValueError: if it is damaged, another kind of record, or of another version.
         """
-        fields = parse_json(data, f"{cls.NOUN} at {where}")
-        kind, version = fields.pop("kind", None), fields.pop("format", None)
-        if (kind, version) != (cls.KIND, cls.FORMAT):
-            raise ValueError(
-                f"expected {cls.NOUN} (kind {cls.KIND!r}, format {cls.FORMAT}) at {where}, "
-                f"got kind {kind!r}, format {version!r}; make it anew with this version of MAGIC"
-            )
-        return cls.from_json(fields, where)
+        return cls._from_fields(parse_json(data, f"{cls.NOUN} at {where}"), where)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any], where: str) -> Self:
@@ -96,16 +90,22 @@ class Record:
             ValueError: if the file is such a record, but damaged or of another version.
         """
         data = read_object(url)
-        return cls.from_bytes(data, url) if data is not None and cls._is_kind_of(data) else None
+        try:
+            fields = {} if data is None else parse_json(data, url)
+        except ValueError:  # whatever it is, it does not say that it is such a record
+            return None
+        return cls._from_fields(fields, url) if fields.get("kind") == cls.KIND else None
 
     @classmethod
-    def _is_kind_of(cls, data: bytes) -> bool:
-        """Whether a file says that it is a record of this kind, whatever else is in it."""
-        try:
-            fields = json.loads(data)
-        except (ValueError, RecursionError):
-            return False
-        return isinstance(fields, dict) and fields.get("kind") == cls.KIND
+    def _from_fields(cls, fields: dict[str, Any], where: str) -> Self:
+        """The record that all fields of a file make, its kind and its format among them."""
+        kind, version = fields.pop("kind", None), fields.pop("format", None)
+        if (kind, version) != (cls.KIND, cls.FORMAT):
+            raise ValueError(
+                f"expected {cls.NOUN} (kind {cls.KIND!r}, format {cls.FORMAT}) at {where}, "
+                f"got kind {kind!r}, format {version!r}; make it anew with this version of MAGIC"
+            )
+        return cls.from_json(fields, where)
 
 
 def json_bytes(value: Any) -> bytes:
@@ -122,8 +122,7 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"expected {what}, got no JSON: {reason}; put the file back as it was") from error
+        raise ValueError(f"expected {what}, got no JSON: {first_line(error)}; put the file back as it was") from error
     if not isinstance(fields, dict):
         raise ValueError(f"expected {what}, got JSON that is no object; put the file back as it was")
     return fields

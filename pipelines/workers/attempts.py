@@ -5,6 +5,8 @@ from collections import Counter
 
 from ray.exceptions import RayTaskError
 
+from magic.checks import typed_line
+
 log = logging.getLogger(__name__)
 MAX_CONSECUTIVE_FAILURES = 10
 """After so many tasks were given up with no success in between, map stops: the other tasks would fail, too."""
@@ -84,7 +86,5 @@ class Attempts:
 
 
 def cause_of(error: Exception) -> str:
-    """The exception behind an error of Ray, in one line: its type and the first line of its message."""
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    lines = str(cause).strip().splitlines() or ["no message"]
-    return f"{type(cause).__name__}: {lines[0]}"
+    """The exception behind an error of Ray, in one line."""
+    return typed_line(error.cause if isinstance(error, RayTaskError) else error)

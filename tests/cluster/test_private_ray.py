@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 import ray
 
-from tests.cluster.private_names import private_name
+from tests.private_names import private_name
 
 USER = "cluster/private_ray.py"
 RELEASE = f"ray {ray.__version__}"

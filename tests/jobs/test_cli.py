@@ -7,6 +7,7 @@ import pytest
 import s3fs
 
 from jobs import cli
+from jobs.commands import COMMANDS, GROUPS
 from jobs.paper.figures import figure
 from jobs.settings.measure_config import FigureName, Scale
 from jobs.settings.poster_config import PosterConfig
@@ -190,10 +191,16 @@ def test_every_recipe_and_figure_is_complete():
             assert cli.parse(["reproduce", name, "--scale", scale]).figure == name
 
 
-COMMANDS = ("train", "poster", "export", "verify", "sample", "score", "reproduce")
+HELP = [
+    [],
+    *([command.name] for command in COMMANDS),
+    *([group.name] for group in GROUPS),
+    *([group.name, command.name] for group in GROUPS for command in group.commands),
+    *(["train", name] for name in RECIPES),
+]
 
 
-@pytest.mark.parametrize("args", [["--help"], ["train", "demo", "--help"], *([name, "--help"] for name in COMMANDS)])
+@pytest.mark.parametrize("args", [[*words, "--help"] for words in HELP], ids=" ".join)
 def test_help_teaches(capsys, args):
     with pytest.raises(SystemExit) as stopped:
         cli.parse(args)

@@ -34,8 +34,9 @@ def test_a_poster_knows_its_styles_its_content_and_its_tiles(make_poster, tmp_pa
     )
     shown = {}
     for name, step in (("plain", 0), ("seams", 40)):
-        for tile in grid:
-            part = content[tile.core.slices].transpose(2, 0, 1) // 2 + step * ((tile.row + tile.column) % 2)
+        for number, tile in enumerate(grid):
+            is_odd = sum(divmod(number, grid.columns)) % 2
+            part = content[tile.core.slices].transpose(2, 0, 1) // 2 + step * is_odd
             poster.store.write("output", tile.core, part.astype(np.uint8))
         assert cli.main(["score", poster.url, "--json", str(tmp_path / "scores.json")]) == 0
         shown[name] = next(iter(json.loads((tmp_path / "scores.json").read_text()).values()))

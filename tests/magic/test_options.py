@@ -38,3 +38,10 @@ def test_an_instance_has_values_and_a_class_has_none():
     assert {setting.name: setting.value for setting in settings_of(given)}["inner.urls"] == ("a", "b")
     assert {setting.value for setting in settings_of(Outer)} == {None}
     assert next(setting.option for setting in settings_of(given) if setting.name == "keep_from") == "--keep-from"
+
+
+def test_a_setting_knows_whether_it_was_changed():
+    changed = {
+        setting.name for setting in settings_of(Outer(inner=Inner(urls=("a",), threads=0))) if setting.is_changed
+    }
+    assert changed == {"inner.urls", "inner.threads"}

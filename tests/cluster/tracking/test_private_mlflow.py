@@ -5,7 +5,7 @@ import inspect
 import mlflow
 from mlflow import MlflowClient
 
-from tests.cluster.private_names import private_name
+from tests.private_names import private_name
 
 USER = "cluster/tracking/private_mlflow.py"
 RELEASE = f"mlflow {mlflow.__version__}"

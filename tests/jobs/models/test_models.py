@@ -10,7 +10,7 @@ from PIL import Image
 from cluster.tracking import registry, runs
 from jobs.models.comparing import models_compare
 from jobs.models.listing import models_list
-from jobs.models.lookup import find_model
+from jobs.models.lookup import find_model, read_model
 from jobs.models.promoting import models_promote
 from jobs.models.recipe import RECIPE
 from jobs.models.showing import models_show
@@ -23,7 +23,8 @@ from jobs.settings.models_config import (
     ModelsPromoteConfig,
     ModelsShowConfig,
 )
-from magic.networks.packed import CONFIG, WEIGHTS
+from magic.networks.packed import CONFIG, WEIGHTS, save_generator
+from tests.conftest import random_generator
 from tests.jobs.models.registered import SECRET, files_of, registered
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,6 +88,13 @@ def test_a_changed_artifact_is_refused(client, cluster, file, message):
     with pytest.raises(ValueError, match="restore it"):
         models_export(ModelsExportConfig(model=version.uri, to="nowhere", cluster=cluster))
     assert not Path("nowhere").exists()
+
+
+def test_a_recipe_of_another_format_is_told_by_the_models_name(tmp_path):
+    save_generator(tmp_path, random_generator(2))
+    (tmp_path / RECIPE).write_text("{}")
+    with pytest.raises(ValueError, match=r"a model's recipe .* at models:/city/1/recipe\.json, got kind None"):
+        read_model(str(tmp_path), "models:/city/1")
 
 
 def test_loading_reads_no_code(client, cluster, monkeypatch):

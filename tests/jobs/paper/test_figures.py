@@ -9,7 +9,7 @@ from jobs.paper.figures import FIGURES, figure
 from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE, PROJECT
 from jobs.settings.measure_config import FigureName
 from magic.hyperparameters import DiscriminatorConfig
-from magic.networks.baselines import build_generator
+from magic.networks.generator import build_generator
 from pipelines.pictures.picture_urls import list_pictures
 
 

@@ -1,6 +1,7 @@
 """A figure ends in a sheet and a table; what is missing is said before any training."""
 
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jobs import cli
 from jobs.paper import figures, reproduce, unguided_figure
 from jobs.settings.measure_config import ReproduceConfig
 from magic.hyperparameters import DiscriminatorConfig
@@ -66,6 +68,9 @@ def test_a_figure_is_a_sheet_and_a_table(name, famos_samples, tmp_path, monkeypa
         "fig9": ["convolutional mosaic", "FAMOS hybrid", "MAGIC", "published FAMOS"],
     }[name]
     assert all(column in text for column in [*columns, "style_distance", "entropy"])
+    command = shlex.split(text.split("`")[1].removeprefix("magic "))
+    again = cli.parse(command)
+    assert (again.figure, again.data is not None) == (name, name == "fig9")
     assert ("half as long as the published ones" in text) == (name == "fig9")
     assert ("means over 4 memory sets" in text) == (name != "fig2")
     trainings = {"fig2": 1, "fig7": 2, "fig8": 2, "fig9": 6}[name]

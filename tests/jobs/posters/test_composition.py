@@ -1,5 +1,7 @@
 """A model's own fixed memory is drawn from the pictures that its training saw."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -71,3 +73,10 @@ def test_a_fixed_memory_of_other_pictures_is_refused(folder, model):
     (folder / "c.png").unlink()
     with pytest.raises(ValueError, match="the style pictures that models:/city/1 was trained on"):
         choose_memory(WANTED, model, surveyed(folder))
+
+
+@pytest.mark.parametrize("asked", [{"seed": 1}, {"mirror": False}, {"rotate": False}, {"templates": 5}])
+def test_another_choice_than_the_fixed_memory_is_refused(folder, model, asked):
+    with pytest.raises(ValueError, match=rf"the model's own memory set, which is fixed, got \['{next(iter(asked))}'\]"):
+        choose_memory(replace(WANTED, **asked), model, surveyed(folder))
+    choose_memory(replace(WANTED, templates=CROPS["num_templates"]), model, surveyed(folder))

@@ -29,7 +29,7 @@ from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.pictures.sources import survey
 from pipelines.pictures.tone import match_tone, tone_of
 from pipelines.posters.finished_poster import FinishedPoster
-from tests.conftest import memory_set, random_generator, ray_processes
+from tests.conftest import memory_set, random_generator, ray_processes, stored
 from tests.jobs.posters.small_poster import SEED, K
 
 # MAGIC, its warps, and the systems it is compared with
@@ -188,13 +188,13 @@ def test_the_largest_weights_on_request(ray_here, config, tmp_path):
     settings = config(top=2)
     poster(settings)
     store = FinishedPoster.at(settings.out).store
-    labels, most, weights = (store.picture(name)[..., 0] for name in ("labels", "top_labels", "top_weights"))
+    labels, most, weights = (stored(store, name)[..., 0] for name in ("labels", "top_labels", "top_weights"))
     assert np.array_equal(labels, most)
-    second = store.picture("top_weights")[..., 1]
+    second = stored(store, "top_weights")[..., 1]
     assert (weights >= second).all()
     assert (weights.astype(int) + second <= 256).all()  # each is rounded
-    assert (store.picture("top_labels")[..., 1] != labels).all()
-    assert store.picture("top_weights", 0).shape == (150, 131, 2)
+    assert (stored(store, "top_labels")[..., 1] != labels).all()
+    assert stored(store, "top_weights", 0).shape == (150, 131, 2)
     save_generator(tmp_path / "mosaic", random_generator(2, system="mosaic"))
     with pytest.raises(ValueError, match="top <= 1, as many as the model weighs, got 2"):
         poster(config(model=str(tmp_path / "mosaic"), top=2, out=str(tmp_path / "other")))

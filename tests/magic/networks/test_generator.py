@@ -162,7 +162,7 @@ def test_baselines_paint_and_are_saved_and_loaded(settings):
         ({"system": "famos", "memory_size": 4, "heads": 2}, "options that famos has"),
         ({"channels": 6}, "heads that divide the 6 channels, got 4"),
         ({"system": "famos"}, "a memory_size >= 1 for famos"),
-        ({"memory_size": 4}, "none for the other systems"),
+        ({"memory_size": 4}, r"options that magic has, got \['memory_size'\]"),
         ({"inducing_points": 0}, "inducing_points >= 1"),
         ({"refiner_channels": 0}, "refiner_channels >= 1"),
         ({"guided": False, "refiner_sees_content": True}, "a refiner that sees no content"),

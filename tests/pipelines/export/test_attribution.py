@@ -10,6 +10,7 @@ from pipelines.export.attribution import Attribution, above, attribute, count_bl
 from pipelines.export.attribution_files import PICTURES, TABLE, TEMPLATES, read_pictures, write
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import read_object
+from tests.conftest import stored
 from tests.pipelines.export.viewed import changed
 
 SIZES = [(700, 1100), (2099, 2401)]  # within one block, and over several
@@ -26,7 +27,7 @@ def attribution(ray_here, poster):
 
 
 def label_map(poster) -> np.ndarray:
-    return poster.store.picture("labels")[..., 0]
+    return stored(poster.store, "labels")[..., 0]
 
 
 def test_every_pixel_counts_for_its_template_and_its_picture(poster, attribution):

@@ -38,7 +38,7 @@ def by_libvips(path, **options):
 def export(poster, path, layer="output", **options):
     request = ExportRequest(poster=poster, url=str(path), layer=layer, options=ExportOptions(**options))
     assert request.write() == str(path)
-    assert path.stat().st_size <= format_of(str(path)).expected_bytes(*poster.store.size(), ExportOptions())
+    assert path.stat().st_size <= request.expected_bytes
     assert [path] == list(path.parent.iterdir())  # nothing unfinished stays
     return path
 

@@ -216,8 +216,8 @@ def test_a_phone_shows_all_within_its_width(open_page, shown, address):
 
 def test_more_templates_than_a_byte_can_number(open_page, make_poster, ray_here, tmp_path):
     shown = Shown(with_many_templates(make_poster(350, 450), MANY), tmp_path / "out")
-    for tile in shown.poster.store.grid:
-        labels = np.random.default_rng(tile.row).integers(0, MANY, (1, tile.core.height, tile.core.width))
+    for number, tile in enumerate(shown.poster.store.grid):
+        labels = np.random.default_rng(number).integers(0, MANY, (1, tile.core.height, tile.core.width))
         shown.poster.store.write("labels", tile.core, labels.astype(np.uint16))
     write_viewer(viewer(shown.poster, str(shown.folder)))
     page = open_page((shown.folder / PAGE).as_uri())

@@ -6,6 +6,7 @@ from magic.networks.norm import Moments
 from pipelines.posters.poster_store import Coverage, PosterStore
 from pipelines.posters.pyramid import build_pyramid
 from pipelines.storage.door import write_object
+from tests.conftest import stored
 
 GRID = TileGrid(height=72, width=104, core_px=40, halo=Halo(8, 8), multiple=8)
 CANVAS = Canvas(poster_height=30, poster_width=50, padding_before=16, height=72, width=104)
@@ -45,7 +46,7 @@ def test_the_poster_is_cut_from_the_canvas(store):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 72, 104), dtype=np.uint8)
     for tile in GRID:
         store.write("collage", tile.core, pixels[(slice(None), *tile.core.slices)])
-    assert np.array_equal(store.picture("collage"), pixels[:, 16:46, 16:66].transpose(1, 2, 0))
+    assert np.array_equal(stored(store, "collage"), pixels[:, 16:46, 16:66].transpose(1, 2, 0))
     assert np.array_equal(store.read("collage", Box(3, 4, 9, 11)), pixels[:, 19:25, 20:27])
 
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
+from fsspec.exceptions import FSTimeoutError
 
+from pipelines.storage import claims
 from pipelines.storage.claims import claim
 from pipelines.storage.door import read_object, write_object
 from pipelines.storage.records import Record
@@ -30,6 +32,13 @@ class OtherIdentity(Identity):
     KIND: ClassVar[str] = "other"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GrownIdentity(Identity):
+    """The same kind of identity in later code, with one field more."""
+
+    warp: str | None = None
+
+
 ONE = Identity(seed=1, model=ModelPart(digest="a"))
 
 
@@ -52,7 +61,25 @@ def test_a_folder_belongs_to_one_job(storage, request, tmp_path):
 def test_what_cannot_be_a_jobs_folder_is_refused(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "foreign").mkdir()
-    (tmp_path / "foreign" / "job.json").write_text("a list of jobs")
+    for data in (b"a list of jobs", b"[]", b"\xff\xfe{}", b"[" * 100_000):
+        (tmp_path / "foreign" / "job.json").write_bytes(data)
+        with pytest.raises(ValueError, match=r"expected the folder to be .*foreign/job\.json"):
+            claim(str(tmp_path / "foreign"), ONE, "the folder")
     for name in ("file", "foreign", "file/below"):
         with pytest.raises(ValueError, match=f"expected the folder to be .*{name}"):
             claim(str(tmp_path / name), ONE, "the folder")
+
+
+def test_a_field_that_an_older_identity_lacks_is_a_difference_even_if_it_is_none(tmp_path):
+    claim(str(tmp_path), ONE, "the folder")
+    with pytest.raises(ValueError, match="differs in warp"):
+        claim(str(tmp_path), GrownIdentity(seed=1, model=ModelPart(digest="a")), "the folder")
+
+
+def test_storage_that_fails_without_a_word_is_named(tmp_path, monkeypatch):
+    def fail(url):
+        raise FSTimeoutError
+
+    monkeypatch.setattr(claims, "read_object", fail)
+    with pytest.raises(ValueError, match=r"to be a folder of this job, got .*: FSTimeoutError; choose another"):
+        claim(str(tmp_path), ONE, "the folder")

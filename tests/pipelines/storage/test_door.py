@@ -11,6 +11,7 @@ from pipelines.storage.door import (
     exists,
     expand,
     fetch,
+    file_name,
     join,
     names_below,
     read_object,
@@ -74,6 +75,29 @@ def test_pictures_of_this_machine_are_copied_once(s3, tmp_path):
     assert upload_pictures(urls, f"{s3}/inputs")[0] != first[0]
     with pytest.raises(ValueError, match="expected pictures at"):
         upload_pictures([str(tmp_path / "none")], join(s3, "inputs"))
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("photos/set?/what?.png", "what?.png"),
+        ("s3://bucket/set?/", "set?"),
+        ("https://example.org/a/one.png?X-Amz-Signature=secret", "one.png"),
+    ],
+)
+def test_a_file_name_has_no_folder_and_no_query(url, name):
+    assert file_name(url) == name
+
+
+def test_pictures_with_a_question_mark_keep_their_names_and_kinds(s3, tmp_path):
+    for name in ("what?.png", "other?.png"):
+        (tmp_path / "set?").mkdir(exist_ok=True)
+        Image.fromarray(textured(np.random.default_rng(0), 20, 30)).save(tmp_path / "set?" / name)
+    (folder,) = upload_pictures([str(tmp_path / "set?")], f"{s3}/inputs")
+    assert [file_name(url) for url in list_pictures([folder])] == ["other?.png", "what?.png"]
+    with replacing(f"{s3}/why?.png") as path:
+        path.write_bytes(b"large")
+    assert fresh().info(f"{s3}/why?.png")["ContentType"] == "image/png"
 
 
 @pytest.mark.parametrize("name", ["set?", "set*", "set[12]", "{set1,set2}"])

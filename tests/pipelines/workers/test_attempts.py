@@ -40,6 +40,6 @@ def test_only_failures_with_no_success_in_between_are_hopeless():
     assert attempts.is_hopeless
 
 
-@pytest.mark.parametrize(("error", "line"), [(ERROR, "OSError: disk is full"), (KeyError(), "KeyError: no message")])
+@pytest.mark.parametrize(("error", "line"), [(ERROR, "OSError: disk is full"), (KeyError(), "KeyError")])
 def test_a_cause_is_one_line(error, line):
     assert cause_of(error) == line
