@@ -25,10 +25,10 @@ def small_poster(model: Path, pictures: Path, out: Path) -> PosterConfig:
     )
 
 
-def contents(out: str) -> dict[str, str]:
+def contents(out: str | Path) -> dict[str, str]:
     """Digest of every file that makes up a poster."""
     return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files_below(out)}
 
 
-def files_below(out: str) -> list[Path]:
+def files_below(out: str | Path) -> list[Path]:
     return [path for path in Path(out).rglob("*") if path.is_file()]
