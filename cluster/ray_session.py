@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ MIN_LOGICAL_CPUS = 4
 """CPUs that Ray is told of at least: a machine with two cores still runs a trainer, its readers and a controller."""
 OBJECT_STORE_FRACTION = 0.15
 MAX_OBJECT_STORE_BYTES = 8e9
+MIN_OPEN_FILES = 256
+"""Files that Ray's processes hold open on a small machine. With fewer, Ray dies in the middle of the work."""
 
 
 @contextmanager
@@ -123,7 +126,12 @@ def _join(address: str) -> None:
 
 
 def _start_local_cluster() -> None:
-    """Start a cluster of this machine alone, which ends with this process."""
+    """Start a cluster of this machine alone, which ends with this process.
+
+    Raises:
+        ValueError: if a process may not open as many files as Ray needs.
+    """
+    _raise_open_files()
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     session_folder = Path(os.environ.get("RAY_TMPDIR") or Path(tempfile.gettempdir()) / "ray")
     ray.init(
@@ -134,3 +142,17 @@ def _start_local_cluster() -> None:
         logging_level=logging.ERROR,
         **session_folder_argument(session_folder),
     )
+
+
+def _raise_open_files() -> None:
+    """Let this process, and those that it starts, open as many files as the system lets it.
+
+    Raises:
+        ValueError: if those are too few.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if most != resource.RLIM_INFINITY and most < MIN_OPEN_FILES:
+        raise ValueError(
+            f"expected that a process may open {MIN_OPEN_FILES} files, got {most}; raise it: ulimit -n {MIN_OPEN_FILES}"
+        )

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from magic.networks.packed import unpack_generator
 from pipelines.painting.plan import max_kept_bytes
 from tests.conftest import killing
 from tests.jobs.posters.small_poster import SEED, TILE, K, contents, files_below, small_poster
+
+DAY_S = 86_400
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def test_a_killed_render_worker_changes_nothing(config, undisturbed):
 
 @pytest.mark.parametrize("stage", ["statistics/mixing-01.safetensors", "tiles.zarr/output/0/c/0/1/1"])
 def test_a_stopped_job_goes_on_where_it_was(config, undisturbed, stage):
-    """Kill the whole job, driver, workers and all, in the middle; run it again."""
+    """Kill the whole job, driver, workers and all, in the middle; set the clock back by a day, and run it again."""
     settings = config(workers=2)
     args = ["poster", "--model", settings.model, "--content", settings.content, "--style", *settings.style]
     args += ["--out", settings.out, "--templates", str(K), "--seed", str(SEED), "--tile", str(TILE), "--workers", "2"]
@@ -77,6 +80,9 @@ def test_a_stopped_job_goes_on_where_it_was(config, undisturbed, stage):
             process.kill()
     job.wait()
     assert not (Path(settings.out) / "manifest.json").exists()
+    for path in files_below(settings.out):  # to set the clock back, or to move all files forward, is the same
+        tomorrow = path.stat().st_mtime + DAY_S
+        os.utime(path, (tomorrow, tomorrow))
     written = (Path(settings.out) / "tiles.zarr").glob("[!u]*/0/c/0/*/*")  # all but what is unrefined, which goes
     done = {path: path.stat().st_mtime_ns for path in written if "partial" not in path.name}
     assert bool(done) == ("tiles.zarr" in stage)
