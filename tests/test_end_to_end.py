@@ -11,8 +11,10 @@ from safetensors.numpy import load_file
 from jobs import cli
 from pipelines.storage.door import fetch
 from tests.conftest import killing
+from tests.servers.faults import fill, make_room, meanwhile, small_disk
 
 STEPS, EVERY = 24, 8
+DISK_BYTES = 100_000_000
 SMALL = {
     "crops.patch-px": 32,
     "crops.num-templates": 3,
@@ -144,6 +146,23 @@ def test_a_killed_training_worker_resumes_and_ends_where_it_would_have(trained, 
     assert plain.keys() == resumed.keys()
     for step, value in plain.items():
         assert resumed[step] == pytest.approx(value, rel=1e-3)
+
+
+def test_a_full_disk_costs_no_finished_checkpoint(trained, pictures, workplace, tmp_path, capsys):
+    """Filled once the first checkpoint is there; the same command goes on from it when there is room again."""
+    with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
+        snapshot = disk / "runs" / "filled" / "checkpoint_manager_snapshot.json"
+        with meanwhile(snapshot.exists, lambda: fill(disk), every_s=0.001) as filled:
+            assert train(pictures, workplace, "filled", "--out", disk / "runs") == 1
+        assert filled
+        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("magic: ")]
+        assert len(lines) == 1
+        assert "No space left on device" in lines[0]
+        make_room(disk)
+        assert train(pictures, workplace, "filled", "--out", disk / "runs") == 0
+        assert f"{STEPS} steps, {EVERY} of them done" in capsys.readouterr().out
+        expected, got = weights(workplace, "plain"), weights(disk, "filled")
+    assert all(np.allclose(got[name], expected[name], atol=1e-5) for name in expected)
 
 
 def test_a_longer_run_on_object_storage_goes_on(trained, pictures, workplace, s3, capsys):
