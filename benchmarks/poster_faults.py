@@ -1,12 +1,14 @@
-"""Kill workers and drivers and fill the disk at random moments of a poster; its bytes must not change.
+"""Kill workers and drivers and fill the disk at random moments of posters and exports; no byte must change.
 
-    python benchmarks/poster_faults.py [POINTS]
+    python benchmarks/poster_faults.py [NUMBER]
 
-Paints a poster undisturbed, and then the same one again and again under faults, until there were POINTS of them
-(default 27). A fault kills a worker, kills the whole job, or fills the disk, at any moment between the first worker's
+Paints a poster undisturbed, and then the same one again and again under faults, until there were NUMBER of each kind
+(default 20). A fault kills a worker, kills the whole job, or fills the disk, at any moment between the first worker's
 start and the end of the job. Whenever a poster is finished, each of its files is compared with that of the undisturbed
-poster. Do not change the code while this runs: the manifest holds its version. To fill a disk takes a small file
-system of its own, and the right to mount one. Writes benchmarks/results/poster_faults.md.
+poster. Then the poster is exported, and NUMBER exports are killed at any moment: what has its name is whole after each
+of them, and the same command again writes the same bytes. Do not change the code while this runs: the manifest holds
+its version. To fill a disk takes a small file system of its own, and the right to mount one. Writes
+benchmarks/results/poster_faults.md.
 """
 
 import hashlib
@@ -29,20 +31,27 @@ from magic.machine import machine
 from magic.networks.generator import build_generator
 from magic.networks.packed import save_generator
 from magic.tables import markdown_table
+from pipelines.storage.door import PARTIAL
 
 FAULTS = ("a worker killed", "the job killed", "the disk filled")
+EXPORT_FAULT = "the export killed"
+EXPORTS = ("poster.png", "poster.tif", "poster.jpg", "viewer/")
 WIDTH_PX, TILE_PX, DISK_BYTES = 900, 96, 64_000_000
 JOB_END_TIMEOUT_S = 300
 """A job whose disk is full has to end within this time."""
 
 
-class Job:
-    """One run of the command, with all its processes."""
+def painting(model: Path, out: Path) -> list[object]:
+    """The command that paints the poster."""
+    command = ["poster", "--model", model, "--content", PROJECT / DEMO_CONTENT, "--out", out]
+    command += ["--style", PROJECT / DEMO_STYLE, "--width", WIDTH_PX, "--templates", 4, "--tile", TILE_PX]
+    return [*command, "--keep", "True", "--workers", 2, "--formats", "png", "tiff", "viewer"]
 
-    def __init__(self, model: Path, out: Path) -> None:
-        command = ["poster", "--model", model, "--content", PROJECT / DEMO_CONTENT, "--out", out]
-        command += ["--style", PROJECT / DEMO_STYLE, "--width", WIDTH_PX, "--templates", 4, "--tile", TILE_PX]
-        command += ["--keep", "True", "--workers", 2, "--formats", "png", "tiff", "viewer"]
+
+class Job:
+    """One run of a command, with all its processes."""
+
+    def __init__(self, command: list[object]) -> None:
         args = [sys.executable, "-m", "jobs.cli", *map(str, command)]
         self.process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -91,7 +100,7 @@ def strike(fault: str, job: Job, disk: Path) -> None:
         ballast.unlink()
 
 
-def main(points: int) -> None:
+def main(number: int) -> None:
     random.seed(0)
     with tempfile.TemporaryDirectory() as work:
         model, disk = Path(work) / "model", Path(work) / "disk"
@@ -100,7 +109,10 @@ def main(points: int) -> None:
         disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)], check=True)
         try:
-            report(points, *paint_under_faults(points, model, disk))
+            painted = paint_under_faults(number * len(FAULTS), model, disk)
+            assert Job(painting(model, disk / "poster")).process.wait() == 0
+            kill_exports(number, disk / "poster", disk / "exports")
+            report(number, *painted)
         finally:
             subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
@@ -112,7 +124,7 @@ def paint_under_faults(points: int, model: Path, disk: Path) -> tuple[Counter, i
         How many faults of each kind there were, how many posters were finished, and how often the command was started.
     """
     out = disk / "poster"
-    job = Job(model, out)
+    job = Job(painting(model, out))
     job.wait_for_workers()
     start = time.monotonic()
     assert job.process.wait() == 0
@@ -122,7 +134,7 @@ def paint_under_faults(points: int, model: Path, disk: Path) -> tuple[Counter, i
     wipe(out)
     while faults.total() < points or out.exists():
         num_starts += 1
-        job = Job(model, out)
+        job = Job(painting(model, out))
         job.wait_for_workers()
         while job.process.poll() is None:
             try:
@@ -142,21 +154,49 @@ def paint_under_faults(points: int, model: Path, disk: Path) -> tuple[Counter, i
     return faults, num_finished, num_starts
 
 
+def kill_exports(number: int, poster: Path, out: Path) -> None:
+    """Export a poster again and again, and kill so many of the exports."""
+    command = ["export", poster, *(f"{out}/{name}" for name in EXPORTS), "--workers", 2]
+    start = time.monotonic()
+    assert Job(command).process.wait() == 0
+    seconds, expected, source = time.monotonic() - start, digests(out), digests(poster)
+    for count in range(1, number + 1):
+        wipe(out)
+        job = Job(command)
+        while job.process.poll() is None:
+            try:
+                job.process.wait(random.uniform(0, seconds))
+            except subprocess.TimeoutExpired:
+                kill(job.process)
+        found = whole_files(out)
+        assert found.items() <= expected.items(), "a file of an export that was killed is not whole"
+        assert digests(poster) == source, "an export changed the poster"
+        assert Job(command).process.wait() == 0
+        assert whole_files(out) == expected, "the export after a killed one differs"
+        print(f"{count:3d} {EXPORT_FAULT} with {len(found)} files; the next one is the same, byte for byte", flush=True)
+
+
+def whole_files(out: Path) -> dict[str, str]:
+    """Digests of the files that have their names; one that is half written ends in .partial."""
+    return {name: digest for name, digest in digests(out).items() if not name.endswith(PARTIAL)}
+
+
 def wipe(out: Path) -> None:
     subprocess.run(["rm", "-r", str(out)], check=True)
 
 
-def report(points: int, faults: Counter, num_finished: int, num_starts: int) -> None:
+def report(number: int, faults: Counter, num_finished: int, num_starts: int) -> None:
     """Write the table."""
-    table = markdown_table(["fault", "times"], [[fault, str(faults[fault])] for fault in FAULTS])
+    counts = [[fault, str(faults[fault])] for fault in FAULTS] + [[EXPORT_FAULT, str(number)]]
     write_report(
         "poster_faults",
-        f"# Faults at {points} random points of a poster\n\n`python benchmarks/poster_faults.py {points}` on "
-        f"{machine('ray', 'zarr')}\n\n{table}\n\nThe command was started {num_starts} times and finished "
-        f"{num_finished} posters ({WIDTH_PX} px, tiles of {TILE_PX} px, two workers). Every file of each of them "
-        "equals the undisturbed poster's, byte for byte.\n",
+        f"# Faults at random moments of posters and exports\n\n`python benchmarks/poster_faults.py {number}` on "
+        f"{machine('ray', 'zarr')}\n\n{markdown_table(['fault', 'times'], counts)}\n\n`magic poster` was started "
+        f"{num_starts} times and finished {num_finished} posters ({WIDTH_PX} px, tiles of {TILE_PX} px, two workers). "
+        "Every file of each of them equals the undisturbed poster's, byte for byte. After each killed export "
+        f"({', '.join(EXPORTS)}), all that had its name was whole, and the same command again wrote the same bytes.\n",
     )
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 27)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)

@@ -145,14 +145,15 @@ def _start_local_cluster() -> None:
 
 
 def _raise_open_files() -> None:
-    """Let this process, and those that it starts, open as many files as the system lets it.
+    """Let this process, and those that it starts, open as many files as Ray needs.
 
     Raises:
-        ValueError: if those are too few.
+        ValueError: if the system does not let it.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    current, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY and most < MIN_OPEN_FILES:
         raise ValueError(
             f"expected that a process may open {MIN_OPEN_FILES} files, got {most}; raise it: ulimit -n {MIN_OPEN_FILES}"
         )
+    if current != resource.RLIM_INFINITY and current < MIN_OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MIN_OPEN_FILES, most))
