@@ -18,7 +18,7 @@ from jobs.commands import COMMANDS, GROUPS, SUBMIT, TRAIN, Command, Group, comma
 from jobs.private_tyro import InstantiationFailure, ParseErrorEvent, on_parse_error
 from jobs.settings.recipes import RECIPES
 from jobs.settings.submission_config import SubmitConfig
-from magic.checks import first_line
+from magic.checks import first_line, printable
 
 DESCRIPTION = """Paint a picture with pieces of other pictures, at any size.
 
@@ -104,9 +104,22 @@ def brief(error: Exception) -> str:
     return first_line(cause if isinstance(cause, Exception) else error)
 
 
+class _OneLine(logging.Formatter):
+    """Messages without control characters: names of files are in them."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        return printable(super().formatMessage(record))
+
+
+def _log_in_lines() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Parse the arguments and run the command; returns the exit code. What a user can mend is told in one line."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    _log_in_lines()
     debug = os.environ.get("MAGIC_DEBUG")
     prepare()
     try:

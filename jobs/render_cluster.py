@@ -5,6 +5,8 @@ from pathlib import Path
 from cluster.files.targets import render, steps
 from cluster.files.text import MARK
 from jobs.settings.cluster_config import RenderClusterConfig
+from magic.checks import printable
+from pipelines.storage.outputs import local_folder
 
 
 def cluster(config: RenderClusterConfig) -> list[Path]:
@@ -14,12 +16,13 @@ def cluster(config: RenderClusterConfig) -> list[Path]:
         ValueError: if the config lacks what the target needs, or a file there is not one of ours. Nothing is written.
         OSError: if a file cannot be written.
     """
-    files = {Path(config.out) / name: text for name, text in render(config.target, config.files).items()}
+    folder = local_folder(config.out)
+    files = {folder / name: text for name, text in render(config.target, config.files).items()}
     check_ours(list(files))
-    Path(config.out).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
         path.write_text(text)
-        print(f"wrote {path}")
+        print(f"wrote {printable(str(path))}")
     print("\nNext, type:\n")
     print("\n".join([f"cd {config.out}", *steps(config.target, config.files)]))
     return list(files)

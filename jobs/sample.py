@@ -12,7 +12,7 @@ from tqdm import tqdm
 from jobs.models.lookup import Model, find_model
 from jobs.settings.measure_config import SampleConfig
 from jobs.training.validation import SetCollage, collage_of
-from magic.checks import require
+from magic.checks import printable, require
 from magic.networks.generator import Generator
 from magic.networks.packed import unpack_generator
 from magic.scene.memory import allot
@@ -22,6 +22,7 @@ from pipelines.pictures.crops import crop
 from pipelines.pictures.reading import picture_shares, read_picture
 from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.storage.door import absolute, join, write_object
+from pipelines.storage.outputs import require_folder
 
 MIN_PANEL_PX = 160
 Patch = UInt8[ndarray, "3 P P"]
@@ -36,6 +37,8 @@ def sample(config: SampleConfig) -> str:
     Raises:
         ValueError: for an unknown or guided model, a size it cannot paint, or pictures that cannot be used.
     """
+    out = absolute(config.out)
+    require_folder(out)
     model = find_model(config.model, config.cluster)
     generator = unpack_generator(model.packed).eval()
     require(not generator.config.guided, "an unguided model", f"{model.uri}, guided", "use magic poster")
@@ -43,10 +46,9 @@ def sample(config: SampleConfig) -> str:
     require(size % multiple == 0, f"a size that is a multiple of 2^depth = {multiple}", size, "change --size")
     with Sampler(config, generator, memory_sets(config, model, size)) as sampler:
         sheets = sampler.sheets()
-    out = absolute(config.out)
     for name, panels in sheets.items():
         write_object(join(out, f"{name}.png"), encode_png(sheet(panels, max(size, MIN_PANEL_PX))))
-    print(f"wrote {', '.join(f'{name}.png' for name in sheets)} to {out}")
+    print(f"wrote {', '.join(f'{name}.png' for name in sheets)} to {printable(out)}")
     return out
 
 

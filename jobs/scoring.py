@@ -9,7 +9,7 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from jobs.settings.measure_config import ScoreConfig
-from magic.checks import require
+from magic.checks import printable, require
 from magic.geometry import Box
 from magic.measures.pieces import cuts
 from magic.measures.score import score as measure
@@ -19,7 +19,8 @@ from pipelines.pictures.picture_urls import list_pictures
 from pipelines.pictures.reading import read_resized, read_single, read_source
 from pipelines.pictures.settings import SourceConfig
 from pipelines.posters.finished_poster import CONTENT, FinishedPoster
-from pipelines.storage.door import absolute, write_object
+from pipelines.storage.door import write_object
+from pipelines.storage.outputs import require_file
 from pipelines.storage.records import json_bytes
 
 
@@ -44,13 +45,15 @@ def score(config: ScoreConfig) -> dict[str, dict[str, float]]:
     Raises:
         ValueError: if a picture cannot be read or is too small, or if no style is named.
     """
+    if config.json:
+        require_file(config.json)
     pictures = {picture.url: picture for url in config.pictures for picture in pictures_at(url, config)}
     measured = {}
     for picture in tqdm(pictures.values(), desc="measuring", unit="picture", disable=len(pictures) < 2):
-        measured[picture.url.removeprefix("file://")] = measures(picture)
+        measured[printable(picture.url)] = measures(picture)
     print(measures_table(measured))
     if config.json:
-        write_object(absolute(config.json), json_bytes(measured))
+        write_object(config.json, json_bytes(measured))
     return measured
 
 

@@ -1,4 +1,7 @@
-"""The one form of error that a user's input may cause, and how errors are told in one line."""
+"""The one form of error that a user's input may cause, and how errors and names are told in one line."""
+
+MAX_NAME, MAX_LINE = 300, 900
+"""Characters of a name, and of a whole message, that people still read; longer ones lose their middle."""
 
 
 def require(ok: bool, expected: str, got: object, advice: str) -> None:
@@ -14,12 +17,38 @@ def require(ok: bool, expected: str, got: object, advice: str) -> None:
         ValueError: if not ok.
     """
     if not ok:
-        raise ValueError(f"expected {expected}, got {got!r}; {advice}")
+        raise ValueError(f"expected {expected}, got {_shortened(repr(got), MAX_NAME)}; {advice}")
+
+
+def printable(text: str) -> str:
+    r"""A text whose control characters are written out: a file may have any name, a terminal or a log takes orders.
+
+    >>> print(printable("a\x1b[2J\n\u202egnp\udcff.png"))
+    a\x1b[2J\n\u202egnp\xff.png
+    """
+    return "".join(character if character.isprintable() else _written_out(character) for character in text)
+
+
+def _written_out(character: str) -> str:
+    """A character's escape; of a byte that is not UTF-8, which Python keeps as a lone surrogate, that byte's."""
+    is_byte = "\udc80" <= character <= "\udcff"
+    return f"\\x{ord(character) - 0xDC00:02x}" if is_byte else character.encode("unicode_escape").decode()
+
+
+def shown(name: str) -> str:
+    """A name as messages show it: printable, and not longer than anyone reads."""
+    return _shortened(printable(name), MAX_NAME)
+
+
+def _shortened(text: str, max_chars: int) -> str:
+    half = max_chars // 2
+    return text if len(text) <= max_chars else f"{text[:half]} ... {text[-half:]}"
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text; the name of its type, if it has no text."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """The first line of an error's text, printable; the name of its type, if it has no text."""
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return _shortened(printable(line), MAX_LINE)
 
 
 def typed_line(error: BaseException) -> str:

@@ -1,6 +1,24 @@
-"""Tables in Markdown: the one way in which this project makes them."""
+"""Tables in Markdown: the one way in which this project makes them, and names in them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+
+from magic.checks import printable
+
+_BAR = re.compile(r"(\\*)\|")
+"""A bar, and what is before it that would take its escape for its own."""
+
+
+def code_span(name: str) -> str:
+    r"""A name as Markdown shows it and nothing else: no link, no HTML, no emphasis, whatever is in it.
+
+    >>> print(code_span("[a](http://b).png"), code_span("`<b>`"))
+    `[a](http://b).png` `` `<b>` ``
+    """
+    text = printable(name)
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    padding = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) else ""
+    return f"{fence}{padding}{text}{padding}{fence}"
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -12,7 +30,7 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     | output | 512 |
     | a\|b | 8 |
     """
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (heads, *rows)]
+    cells = [[_BAR.sub(r"\1\1\\|", cell).replace("\n", " ") for cell in row] for row in (heads, *rows)]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     return "\n".join([lines[0], f"|{' --- |' * len(heads)}", *lines[1:]])
 

@@ -162,7 +162,11 @@ def memory_set(pictures: list[np.ndarray], num_templates: int, seed: int) -> Mem
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory) -> Path:
     """A folder with content/portrait.png and style/0.png .. style/2.png."""
-    folder = tmp_path_factory.mktemp("pictures")
+    return draw_pictures(tmp_path_factory.mktemp("pictures"))
+
+
+def draw_pictures(folder: Path) -> Path:
+    """Write content/portrait.png and style/0.png .. style/2.png into a folder; returns it."""
     rng = np.random.default_rng(7)
     for name, size in {"content/portrait": (150, 131), **{f"style/{i}": (90 + 10 * i, 120) for i in range(3)}}.items():
         path = folder / f"{name}.png"
@@ -173,68 +177,76 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_poster(pictures, tmp_path_factory) -> Callable[[int, int], FinishedPoster]:
-    """Makes finished posters of any height and width from noise in large cells, with K = 5; without Ray."""
+    """Makes finished posters of any height and width."""
+    return lambda height, width: finished_poster(tmp_path_factory.mktemp("finished"), pictures, height, width)
 
-    def make(height: int, width: int) -> FinishedPoster:
-        rng, folder = np.random.default_rng(height + width), tmp_path_factory.mktemp("finished")
-        canvas = Canvas.around(height, width, halo=Halo(16, 8), multiple=8)
-        grid = TileGrid(height=canvas.height, width=canvas.width, core_px=128, multiple=8)
-        store = PosterStore(str(folder), grid, canvas)
-        layers = {name: textured(rng, canvas.height, canvas.width).transpose(2, 0, 1) for name in ("collage", "output")}
-        cells = rng.integers(0, 5, (1, canvas.height // 40 + 1, canvas.width // 40 + 1)).astype(np.uint16)
-        layers["labels"] = np.kron(cells, np.ones((1, 40, 40), np.uint16))[:, : canvas.height, : canvas.width]
-        store.create(tuple(layers))
-        for name, pixels in layers.items():
-            for tile in grid:
-                store.write(name, tile.core, pixels[(slice(None), *tile.core.slices)])
-            for level in range(1, store.num_levels):
-                for number in range(len(store.blocks(level))):
-                    write_block(store, name, level, number)
-        styles = [pictures / "style" / f"{i}.png" for i in range(3)]
-        pixels = [decode(path.read_bytes()) for path in styles]
-        infos = [
-            PictureInfo(
-                url=str(path),
-                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-                height=image.shape[0],
-                width=image.shape[1],
-                tone=tone_of(image),
-            )
-            for path, image in zip(styles, pixels, strict=True)
-        ]
-        content = pictures / "content" / "portrait.png"
-        identity = PosterIdentity(
-            model=ModelReference(uri="models:/test/1", digest="0" * 64),
-            content=ContentRecord(
-                url=str(content),
-                digest=hashlib.sha256(content.read_bytes()).hexdigest(),
-                tone="match",
-                tones=(Tone(120.0, 40.0), Tone(100.0, 30.0)),
-            ),
-            style=SourceIdentity(
-                urls=tuple(map(str, styles)), scale=1.0, square_px=None, shares=(), digest="1" * 64, tone=None
-            ),
-            templates=draw_templates(PictureList(pixels), 5, seed=3, rotate=True),
-            seed=3,
-            size=(width, height),
-            system="magic",
-            warp="none",
-            plan=TilingRecord(tile=grid.core_px, keep=False),
-            statistics="exact",
-            frozen=None,
-            precision="fp32",
-            threads=1,
-            top=0,
-        )
-        manifest = Manifest(
-            identity=identity,
-            pictures=tuple(infos),
-            skipped=(),
-            canvas=canvas,
-            statistics_digest="2" * 64,
-            versions={"magic": "test"},
-        )
-        manifest.write(f"{folder}/manifest.json")
-        return FinishedPoster.at(str(folder))
 
-    return make
+def finished_poster(folder: Path, pictures: Path, height: int, width: int) -> FinishedPoster:
+    """A poster made from noise in large cells, with K = 5; without Ray.
+
+    Args:
+        folder: that gets it.
+        pictures: a folder of pictures, as `draw_pictures` makes it.
+        height: in pixels.
+        width: in pixels.
+    """
+    rng = np.random.default_rng(height + width)
+    canvas = Canvas.around(height, width, halo=Halo(16, 8), multiple=8)
+    grid = TileGrid(height=canvas.height, width=canvas.width, core_px=128, multiple=8)
+    store = PosterStore(str(folder), grid, canvas)
+    layers = {name: textured(rng, canvas.height, canvas.width).transpose(2, 0, 1) for name in ("collage", "output")}
+    cells = rng.integers(0, 5, (1, canvas.height // 40 + 1, canvas.width // 40 + 1)).astype(np.uint16)
+    layers["labels"] = np.kron(cells, np.ones((1, 40, 40), np.uint16))[:, : canvas.height, : canvas.width]
+    store.create(tuple(layers))
+    for name, pixels in layers.items():
+        for tile in grid:
+            store.write(name, tile.core, pixels[(slice(None), *tile.core.slices)])
+        for level in range(1, store.num_levels):
+            for number in range(len(store.blocks(level))):
+                write_block(store, name, level, number)
+    styles = [pictures / "style" / f"{i}.png" for i in range(3)]
+    pixels = [decode(path.read_bytes()) for path in styles]
+    infos = [
+        PictureInfo(
+            url=str(path),
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            height=image.shape[0],
+            width=image.shape[1],
+            tone=tone_of(image),
+        )
+        for path, image in zip(styles, pixels, strict=True)
+    ]
+    content = pictures / "content" / "portrait.png"
+    identity = PosterIdentity(
+        model=ModelReference(uri="models:/test/1", digest="0" * 64),
+        content=ContentRecord(
+            url=str(content),
+            digest=hashlib.sha256(content.read_bytes()).hexdigest(),
+            tone="match",
+            tones=(Tone(120.0, 40.0), Tone(100.0, 30.0)),
+        ),
+        style=SourceIdentity(
+            urls=tuple(map(str, styles)), scale=1.0, square_px=None, shares=(), digest="1" * 64, tone=None
+        ),
+        templates=draw_templates(PictureList(pixels), 5, seed=3, rotate=True),
+        seed=3,
+        size=(width, height),
+        system="magic",
+        warp="none",
+        plan=TilingRecord(tile=grid.core_px, keep=False),
+        statistics="exact",
+        frozen=None,
+        precision="fp32",
+        threads=1,
+        top=0,
+    )
+    manifest = Manifest(
+        identity=identity,
+        pictures=tuple(infos),
+        skipped=(),
+        canvas=canvas,
+        statistics_digest="2" * 64,
+        versions={"magic": "test"},
+    )
+    manifest.write(f"{folder}/manifest.json")
+    return FinishedPoster.at(str(folder))

@@ -7,7 +7,7 @@ from cluster.redaction import redacted
 from cluster.tracking.registry import CURRENT
 from jobs.models.recipe import Recipe
 from magic.hyperparameters import GeneratorConfig, LossConfig
-from magic.tables import markdown_table, measures_table
+from magic.tables import code_span, markdown_table, measures_table
 
 MAX_URLS = 8
 """That are listed of each source."""
@@ -53,8 +53,8 @@ def card(subject: CardSubject) -> str:
     title = f"# {subject.name}\n\nA {_kind(generator)} generator of MAGIC, after {subject.steps} training steps.\n"
     facts = {
         "model": f"SHA-256 `{subject.digest}`",
-        "code": f"`{subject.code_version}`",
-        "run": f"`{subject.run}`",
+        "code": code_span(subject.code_version),
+        "run": code_span(subject.run),
         **dict(_settings(subject.recipe)),
         **dict(_sources(subject.recipe)),
     }
@@ -88,7 +88,7 @@ def _settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
 def _sources(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for name, source in recipe.sources.items():
         more = f" and {len(source.urls) - MAX_URLS} more" if len(source.urls) > MAX_URLS else ""
-        listed = ", ".join(f"`{url}`" for url in source.urls[:MAX_URLS])
+        listed = ", ".join(code_span(url) for url in source.urls[:MAX_URLS])
         yield name, f"pictures: {source.num_pictures}, digest `{source.digest}`, from {listed}{more}"
 
 

@@ -18,10 +18,12 @@ from jobs.models.lookup import fetch_model
 from jobs.models.model_folder import SHEET, STEPS, newest_sheet
 from jobs.models.version_records import metrics_of, resolve
 from jobs.settings.models_config import ModelsCompareConfig
+from magic.checks import printable
 from magic.sheets import Panel, sheet
 from magic.tables import markdown_table, measures_table
 from pipelines.export.png import encode_png
-from pipelines.storage.door import absolute, write_object
+from pipelines.storage.door import write_object
+from pipelines.storage.outputs import require_file
 
 PANEL_PX = 960
 
@@ -32,6 +34,8 @@ def models_compare(config: ModelsCompareConfig) -> dict[str, dict[str, float]]:
     Raises:
         ValueError: for an unknown model, one that was changed, or a sheet of models that have none.
     """
+    if config.sheet is not None:
+        require_file(config.sheet)
     with runs.connected(config.cluster) as client:
         versions = {version.uri: version for version in (resolve(client, name) for name in config.models)}
         measured = {uri: dict(sorted(metrics_of(client, version).items())) for uri, version in versions.items()}
@@ -40,8 +44,8 @@ def models_compare(config: ModelsCompareConfig) -> dict[str, dict[str, float]]:
         print("\n" + (settings_table(settings) or "no setting differs"))
         if config.sheet is not None:
             panels = [Panel(uri, sheet_of(client, version, config.cluster)) for uri, version in versions.items()]
-            write_object(absolute(config.sheet), encode_png(sheet([panels], PANEL_PX)))
-            print(f"\nwrote {config.sheet}")
+            write_object(config.sheet, encode_png(sheet([panels], PANEL_PX)))
+            print(f"\nwrote {printable(config.sheet)}")
     return measured
 
 

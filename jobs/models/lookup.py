@@ -10,13 +10,16 @@ from cluster.connection import ClusterConfig
 from cluster.tracking import registry, runs
 from cluster.tracking.registry import ModelVersion
 from jobs.models.recipe import RECIPE, Recipe
+from magic.checks import shown
 from magic.networks.packed import CONFIG, WEIGHTS, Packed
 from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.pictures.source_records import SourceSummary
-from pipelines.storage.door import absolute, join, read_object
+from pipelines.storage.door import MAX_OBJECT_BYTES, MAX_WEIGHTS_BYTES, absolute, join, read_object
 
 log = logging.getLogger(__name__)
-MODEL_FILES = (WEIGHTS, CONFIG, RECIPE)
+MAX_BYTES = {WEIGHTS: MAX_WEIGHTS_BYTES, CONFIG: MAX_OBJECT_BYTES, RECIPE: MAX_OBJECT_BYTES}
+"""Of each file of a model."""
+MODEL_FILES = tuple(MAX_BYTES)
 RECIPE_DIGEST = "recipe_digest"
 """Tag of a version: SHA-256 of its RECIPE."""
 
@@ -109,7 +112,7 @@ def require_same_digest(what: str, where: str, expected: str | None, got: str) -
     """
     if expected is not None and got != expected:
         raise ValueError(
-            f"expected the {what} with SHA-256 {expected} in {where}, got {got}; restore it, or train again"
+            f"expected the {what} with SHA-256 {expected} in {shown(where)}, got {got}; restore it, or train again"
         )
 
 
@@ -119,14 +122,14 @@ def read_model(folder: str, uri: str) -> Model:
     Raises:
         ValueError: if there is none, or if its descriptions are damaged.
     """
-    config, weights, recipe = (read_object(join(folder, file)) for file in (CONFIG, WEIGHTS, RECIPE))
+    config, weights, recipe = (read_object(join(folder, file), MAX_BYTES[file]) for file in (CONFIG, WEIGHTS, RECIPE))
     if config is None or weights is None:
         raise ValueError(
-            f"expected a model at {folder}, got no {CONFIG} and {WEIGHTS} there; "
+            f"expected a model at {shown(folder)}, got no {CONFIG} and {WEIGHTS} there; "
             f"name such a folder, or {registry.PREFIX}NAME@ALIAS"
         )
     try:
         packed = Packed(config.decode(), weights)
     except UnicodeDecodeError as error:
-        raise ValueError(f"expected an undamaged model at {uri}, got: {error}; fetch it again") from error
+        raise ValueError(f"expected an undamaged model at {shown(uri)}, got: {error}; fetch it again") from error
     return Model(packed, Recipe.from_bytes(recipe, join(uri, RECIPE)) if recipe else None, uri)

@@ -81,6 +81,7 @@ class TrainingIdentity(ModelSettings, Record):
     KIND: ClassVar[str] = "training"
     FORMAT: ClassVar[int] = 1
     NOUN: ClassVar[str] = "the identity of a training"
+    NOTES: ClassVar[frozenset[str]] = frozenset({"content.urls", "style.urls"})
 
     content: SourceIdentity | None
     style: SourceIdentity

@@ -12,6 +12,7 @@ from jobs.models.lookup import fetch_model, require_same_digest
 from jobs.models.model_folder import METRICS, STEPS
 from jobs.models.version_records import block, metrics_of, resolve, run_of
 from jobs.settings.models_config import ModelsShowConfig
+from magic.checks import printable
 from pipelines.posters.finished_poster import FinishedPoster
 
 MAX_PICTURES = 20
@@ -86,14 +87,14 @@ def poster_lines(poster: FinishedPoster) -> list[str]:
         "seed": f"{identity.seed}, K = {len(identity.templates)}",
         "statistics": identity.statistics,
         "code": manifest.versions.get("magic", "?"),
-        "model": f"{redacted(identity.model.uri)}, SHA-256 {identity.model.digest}",
-        "content": f"{content.digest}  {redacted(content.url)}" if content else "none",
+        "model": f"{printable(redacted(identity.model.uri))}, SHA-256 {identity.model.digest}",
+        "content": f"{content.digest}  {printable(redacted(content.url))}" if content else "none",
         "style": identity.style.digest,
     }
     more = len(manifest.pictures) - MAX_PICTURES
     return [
-        *block(f"poster {poster.url}", facts),
-        *(f"    {picture.sha256}  {redacted(picture.url)}" for picture in manifest.pictures[:MAX_PICTURES]),
+        *block(f"poster {printable(poster.url)}", facts),
+        *(f"    {picture.sha256}  {printable(redacted(picture.url))}" for picture in manifest.pictures[:MAX_PICTURES]),
         *([f"    and {more} more, see its manifest"] if more > 0 else []),
     ]
 

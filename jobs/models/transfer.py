@@ -15,14 +15,16 @@ from cluster.tracking import registry, runs
 from cluster.tracking.promotion import PROMOTED
 from cluster.tracking.registry import ModelVersion
 from cluster.tracking.runs import CODE_VERSION
-from jobs.models.lookup import MODEL_FILES, require_same_digest, verified
+from jobs.models.lookup import MAX_BYTES, MODEL_FILES, require_same_digest, verified
 from jobs.models.model_folder import SHEET, STEPS, Registrable, register_model
 from jobs.models.recipe import RECIPE, Recipe
 from jobs.models.version_records import metrics_of, resolve, run_of
 from jobs.settings.models_config import ModelsExportConfig, ModelsImportConfig
-from magic.checks import require
+from magic.checks import printable, require, shown
 from magic.networks.packed import CONFIG, WEIGHTS, Packed
-from pipelines.storage.door import absolute, join, read_object, write_object
+from pipelines.storage.claims import claim
+from pipelines.storage.door import MAX_OBJECT_BYTES, absolute, join, read_object, write_object
+from pipelines.storage.outputs import require_folder
 from pipelines.storage.records import Record
 
 VERSION_FILE = "version.json"
@@ -64,33 +66,35 @@ class ExportedVersion(Record):
     """SHA-256 of every file, by name."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportIdentity(Record):
+    """What the folder of an export belongs to."""
+
+    KIND: ClassVar[str] = "model export"
+    FORMAT: ClassVar[int] = 1
+    NOUN: ClassVar[str] = "the identity of a model's export"
+
+    digest: str
+    """Of the model."""
+
+
 def models_export(config: ModelsExportConfig) -> str:
     """Write a version's files and, last of all, version.json; returns the folder's URL.
 
     Raises:
-        ValueError: for an unknown model, one that was changed, or a folder that holds another export.
+        ValueError: for an unknown model, one that was changed, or a folder that holds anything but its export.
     """
     folder, tracking_uri = absolute(config.to), runs.tracking_uri(config.cluster)
+    require_folder(folder)
     with runs.connected(config.cluster) as client, tempfile.TemporaryDirectory() as scratch:
         version = resolve(client, config.model)
         files = registry.download(version, Path(scratch), tracking_uri)
         digest = verified(files, version).packed.digest
-        _require_free(folder, digest)
+        claim(folder, ExportIdentity(digest=digest), "the export's folder")
         exported = _exported(client, version, digest, _copy_files(files, folder))
         exported.write(join(folder, VERSION_FILE))
-    print(f"wrote {version.uri}, {len(exported.files)} files, to {folder}")
+    print(f"wrote {version.uri}, {len(exported.files)} files, to {printable(folder)}")
     return folder
-
-
-def _require_free(folder: str, digest: str) -> None:
-    """Refuse a folder that holds another model's export.
-
-    Raises:
-        ValueError: if it does.
-    """
-    existing = ExportedVersion.read(join(folder, VERSION_FILE))
-    if existing is not None and existing.digest != digest:
-        raise ValueError(f"expected a new folder, got an export of {existing.uri} in {folder}; choose another")
 
 
 def _copy_files(files: Path, folder: str) -> dict[str, str]:
@@ -164,7 +168,7 @@ def read_export(folder: str) -> ExportedVersion:
     exported = ExportedVersion.read(join(folder, VERSION_FILE))
     if exported is None:
         raise ValueError(
-            f"expected a folder that magic models export wrote, got {folder} without a model's {VERSION_FILE}; "
+            f"expected a folder that magic models export wrote, got {shown(folder)} without a model's {VERSION_FILE}; "
             "name another"
         )
     missing = [name for name in MODEL_FILES if name not in exported.files]
@@ -178,9 +182,9 @@ def _checked(folder: str, name: str, exported: ExportedVersion) -> bytes:
     Raises:
         ValueError: if it is gone, or was changed.
     """
-    data = read_object(join(folder, name))
+    data = read_object(join(folder, name), MAX_BYTES.get(name, MAX_OBJECT_BYTES))
     if data is None:
-        raise ValueError(f"expected {name} in {folder}, got none; export the model again")
+        raise ValueError(f"expected {name} in {shown(folder)}, got none; export the model again")
     require_same_digest(f"file {name}", folder, exported.files[name], hashlib.sha256(data).hexdigest())
     return data
 

@@ -10,6 +10,7 @@ from jobs.settings.measure_config import ReproduceConfig
 from magic.machine import machine
 from magic.sheets import Panel, sheet, small_jpeg
 from magic.tables import measures_table
+from pipelines.storage.outputs import local_folder
 
 MAX_SHEET_BYTES = 400_000
 OPTIONS = ("faces", "minutes", "trainings", "templates")
@@ -38,7 +39,10 @@ def write_report(config: ReproduceConfig, plan: Figure, entries: Mapping[str, En
     Returns:
         The table's path.
     """
-    target, name = Path(config.results or folder), f"{config.figure}-{config.scale}"
+    target, name = (
+        local_folder(config.results) if config.results is not None else folder,
+        f"{config.figure}-{config.scale}",
+    )
     target.mkdir(parents=True, exist_ok=True)
     rows = [
         [panel._replace(label=f"{label}: {panel.label}") for panel in each.panels] for label, each in entries.items()

@@ -17,6 +17,7 @@ from jobs.paper.report import trainings_in_words, write_report
 from jobs.paper.unguided_figure import paint_unguided
 from jobs.settings.measure_config import ReproduceConfig
 from magic.checks import require
+from pipelines.storage.outputs import local_folder
 
 
 def reproduce(config: ReproduceConfig) -> Path:
@@ -29,7 +30,9 @@ def reproduce(config: ReproduceConfig) -> Path:
         ValueError: if the figure has no such option, or its pictures are missing.
     """
     plan = plan_of(config)
-    folder = Path(config.out) / f"{config.figure}-{config.scale}"
+    if config.results is not None:
+        _ = local_folder(config.results)  # now, not hours later
+    folder = local_folder(config.out) / f"{config.figure}-{config.scale}"
     print(f"{config.figure}: {plan.title}; {trainings_in_words(plan)}; folder {folder}")
     if config.dry_run:
         return folder

@@ -7,6 +7,7 @@ from typing import ClassVar
 from cluster.ray_session import count_cpus
 from jobs.posters.poster_sheet import make_sheet
 from jobs.settings.poster_config import PosterConfig
+from magic.checks import printable
 from pipelines.export import attribution, attribution_files
 from pipelines.export.formats import FORMATS, ExportOptions, format_of
 from pipelines.export.png import encode_png
@@ -69,7 +70,7 @@ def deliver(config: PosterConfig, poster: FinishedPoster, error: MeasuredError |
         write_object(join(poster.url, "sheet.png"), encode_png(make_sheet(poster)))
     poster.store.tidy()
     replace(poster.manifest, measured_error=error).write(join(poster.url, MANIFEST))
-    print(f"wrote {', '.join(file_names(config)) or 'the store'} in {poster.url}")
+    print(f"wrote {', '.join(file_names(config)) or 'the store'} in {printable(poster.url)}")
     return poster.url
 
 
@@ -83,7 +84,7 @@ def _attribute(config: PosterConfig, poster: FinishedPoster) -> None:
         attribution_files.write(found, poster.url)
         pictures = found.largest_first
     for picture in attribution.above(pictures, config.max_share) if config.max_share else ():
-        log.warning("%s covers %.1f %% of the poster", picture.url, 100 * picture.share)
+        log.warning("%s covers %.1f %% of the poster", printable(picture.url), 100 * picture.share)
 
 
 def _write_files(config: PosterConfig, poster: FinishedPoster) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from cluster.ray_session import count_cpus, ray_session
 from jobs.settings.poster_config import ExportConfig
+from magic.checks import printable
 from pipelines.export.formats import ExportOptions, format_of
 from pipelines.export.request import ExportRequest
 from pipelines.painting.disk_space import require_room
@@ -37,7 +38,7 @@ def export(config: ExportConfig) -> list[str]:
         _write_folders(config, folders)
     for request in files:
         request.write()
-        print(f"wrote {request.url} ({size_bytes(request.url) / 1e6:,.1f} MB)")
+        print(f"wrote {printable(request.url)} ({size_bytes(request.url) / 1e6:,.1f} MB)")
     return [request.url for request in (*files, *folders)]
 
 
@@ -45,4 +46,4 @@ def _write_folders(config: ExportConfig, folders: list[ExportRequest]) -> None:
     with ray_session(config.cluster):
         num_workers = config.workers or count_cpus()
         for request in folders:
-            print(f"wrote {replace(request, num_workers=num_workers).write()}")
+            print(f"wrote {printable(replace(request, num_workers=num_workers).write())}")

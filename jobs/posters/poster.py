@@ -10,6 +10,7 @@ from pipelines.painting.probe import probe
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.pyramid import build_pyramid
 from pipelines.storage.claims import claim
+from pipelines.storage.outputs import require_folder
 
 
 def poster(config: PosterConfig) -> str | None:
@@ -20,6 +21,7 @@ def poster(config: PosterConfig) -> str | None:
             folder that belongs to another job.
         RuntimeError: if tiles keep failing; the rest is done and kept.
     """
+    require_folder(config.out)
     model = find_model(config.model, config.cluster)
     with ray_session(config.cluster):
         job = PosterJob.begin(config, model)

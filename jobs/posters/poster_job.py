@@ -10,7 +10,7 @@ from jobs.models.lookup import Model
 from jobs.posters.composition import Composition, compose, has_same_pictures
 from jobs.posters.delivery import expected_files, file_names
 from jobs.settings.poster_config import PosterConfig
-from magic.checks import require
+from magic.checks import printable, require
 from magic.geometry import Box
 from magic.networks.generator import Statistics
 from magic.scene.reference import region_boxes
@@ -172,8 +172,8 @@ class PosterJob:
         """What will be done, for people."""
         canvas, model = task.scene.canvas, self.composition.model
         lines = [
-            f"poster {canvas.poster_width} x {canvas.poster_height} px; folder {task.store.url}",
-            f"  model    {model.uri} ({model.digest[:12]}), K = {self.composition.num_templates}",
+            f"poster {canvas.poster_width} x {canvas.poster_height} px; folder {printable(task.store.url)}",
+            f"  model    {printable(model.uri)} ({model.digest[:12]}), K = {self.composition.num_templates}",
             *plan_lines(task, plan, measured, self.num_workers),
         ]
         lines += [f"  file     {name}: about {gigabytes(size)}" for name, size in self._expected_files.items()]

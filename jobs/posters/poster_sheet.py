@@ -2,6 +2,7 @@
 
 from PIL import Image
 
+from magic.checks import printable
 from magic.geometry import Box
 from magic.sheets import Panel, sheet
 from pipelines.posters.finished_poster import CONTENT, FinishedPoster
@@ -44,7 +45,7 @@ def _template_panels(poster: FinishedPoster) -> list[Panel]:
 
 def _style_panels(poster: FinishedPoster, count: int) -> list[Panel]:
     return [
-        Panel(f"style: {file_name(info.url)}", poster.style_picture(number))
+        Panel(f"style: {printable(file_name(info.url))}", poster.style_picture(number))
         for number, info in enumerate(poster.manifest.pictures[:count])
     ]
 

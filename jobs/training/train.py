@@ -20,10 +20,12 @@ from jobs.models.recipe import RECIPE, Recipe, TrainingIdentity
 from jobs.settings.training_config import TrainConfig
 from jobs.training.progress import watched
 from jobs.training.training_loop import TrainingTask, training_loop
+from magic.checks import printable
 from pipelines.pictures.sources import Source, survey
 from pipelines.pictures.stream import RoundRobin, batch_dataset, keep_order
 from pipelines.storage.claims import claim
 from pipelines.storage.door import absolute, for_ray_train, join
+from pipelines.storage.outputs import require_folder
 from pipelines.storage.records import Record
 
 RUN_FILE = "mlflow.json"
@@ -43,6 +45,7 @@ def train(config: TrainConfig) -> ModelVersion | None:
             belongs to another job.
     """
     folder = join(absolute(config.out), config.name)
+    require_folder(folder)
     with ray_session(config.cluster):
         content, style = survey_sources(config)
         print(plan(config, content, style, folder))
@@ -76,7 +79,7 @@ def plan(config: TrainConfig, content: Source | None, style: Source, folder: str
     crops, done = config.crops, progress(folder).step
     k = f"{crops.min_templates}..{crops.num_templates}" if crops.min_templates else f"{crops.num_templates}"
     lines = [
-        f"train {config.name}: {config.steps} steps, {done} of them done; folder {folder}",
+        f"train {config.name}: {config.steps} steps, {done} of them done; folder {printable(folder)}",
         f"  content  {len(content)} pictures, {len(content.skipped)} skipped"
         if content
         else "  content  none: unguided",

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from magic.tables import markdown_table
+from magic.tables import code_span, markdown_table
 from pipelines.export.attribution import Attribution, PictureShare, TemplateShare, largest_first
 from pipelines.storage.door import exists, file_name, join, read_object, write_object
 
@@ -66,7 +66,7 @@ def _parquet(columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> bytes
 
 def _page(attribution: Attribution) -> str:
     pictures = [
-        [f"{p.share:.2%}", str(p.pixels), str(p.templates), p.url, p.sha256[:DIGEST_DIGITS]]
+        [f"{p.share:.2%}", str(p.pixels), str(p.templates), code_span(p.url), p.sha256[:DIGEST_DIGITS]]
         for p in attribution.largest_first
     ]
     lines = ["# Where this poster comes from", ""]
@@ -84,7 +84,7 @@ def _page(attribution: Attribution) -> str:
 
 
 def _page_row(attribution: Attribution, share: TemplateShare) -> list[str]:
-    name = file_name(attribution.pictures[share.template.picture].url)
+    name = code_span(file_name(attribution.pictures[share.template.picture].url))
     crop, box = share.template, share.shown
     shown = "nowhere" if box is None else f"{box.top} to {box.bottom - 1}, {box.left} to {box.right - 1}"
     place = [str(crop.top), str(crop.left), str(crop.turns), "yes" if crop.flip else "no"]

@@ -9,7 +9,7 @@ from importlib import import_module
 from math import ceil
 from typing import TYPE_CHECKING, Literal
 
-from magic.checks import require
+from magic.checks import require, shown
 
 if TYPE_CHECKING:
     from pipelines.export.request import ExportRequest
@@ -86,7 +86,7 @@ class FileFormat:
         """
         require(
             max(height, width) <= self.max_side_px,
-            f"at most {self.max_side_px} pixels on a side for {self.name.upper()} ({url})",
+            f"at most {self.max_side_px} pixels on a side for {self.name.upper()} ({shown(url)})",
             f"{width} x {height}",
             self.if_too_large,
         )
@@ -181,5 +181,6 @@ def format_of(url: str) -> FileFormat:
             return file_format
     endings = [ending for each in FORMATS.values() if not each.is_folder for ending in each.endings]
     raise ValueError(
-        f"expected a file ending in {', '.join(endings)}, got {url!r}; choose one of them, or end it in / for a viewer"
+        f"expected a file ending in {', '.join(endings)}, got {shown(url)!r}; "
+        "choose one of them, or end it in / for a viewer"
     )

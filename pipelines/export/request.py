@@ -16,10 +16,12 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from tqdm import tqdm
 
+from magic.checks import printable
 from magic.geometry import Box
 from pipelines.export.formats import TIFF_TILE_PX, ExportOptions, format_of
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import file_name, replacing
+from pipelines.storage.outputs import require_file, require_folder
 
 BAND_PX = TIFF_TILE_PX  # so that a band is a row of a TIFF's tiles
 PIECE_PX = 2048
@@ -42,13 +44,15 @@ class ExportRequest:
         """Find what would fail, before anything is written.
 
         Raises:
-            ValueError: if there is no such layer or format, the poster is too large for it, or its resolution cannot be
-                stated.
+            ValueError: if there is no such layer or format, nothing can be written there, the poster is too large for
+                the format, or its resolution cannot be stated.
         """
         layers, (height, width) = self.poster.layers, self.poster.store.size()
         if self.layer not in layers:
             raise ValueError(f"expected a layer of {', '.join(layers)}, got {self.layer!r}; name one of them")
-        format_of(self.url).check_size(self.url, height, width)
+        file_format = format_of(self.url)
+        (require_folder if file_format.is_folder else require_file)(self.url)
+        file_format.check_size(self.url, height, width)
         self.options.dots_per_inch(width)
 
     @property
@@ -80,7 +84,10 @@ class ExportRequest:
             num_levels: how many levels of the pyramid will be read.
         """
         rows = sum(self.poster.store.size(level)[0] for level in range(num_levels))
-        with replacing(self.url) as path, tqdm(total=rows, desc=file_name(self.url), unit="row", leave=False) as bar:
+        with (
+            replacing(self.url) as path,
+            tqdm(total=rows, desc=printable(file_name(self.url)), unit="row", leave=False) as bar,
+        ):
             yield path, LayerReader(self.poster, self.layer, bar)
 
 

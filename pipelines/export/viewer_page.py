@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from magic.checks import printable
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import file_name
 
@@ -53,7 +54,7 @@ def _description(poster: FinishedPoster) -> dict[str, Any]:
         "templates": [asdict(template) | {"colour": colour} for template, colour in pairs],
         "pictures": {
             number: {
-                "name": file_name(manifest.pictures[number].url),
+                "name": printable(file_name(manifest.pictures[number].url)),
                 "width": manifest.pictures[number].width,
                 "height": manifest.pictures[number].height,
                 "thumb": thumbnail_name(number),
@@ -70,4 +71,4 @@ def _description(poster: FinishedPoster) -> dict[str, Any]:
 
 def _public_name(uri: str) -> str:
     """What the world may know of where a model is from."""
-    return uri if uri.startswith("models:/") else file_name(uri)
+    return uri if uri.startswith("models:/") else printable(file_name(uri))

@@ -7,7 +7,8 @@ from pipelines.painting.poster_task import PosterTask
 from pipelines.painting.probe import Probe
 from pipelines.painting.quantities import gigabytes
 from pipelines.posters.layers import LAYERS
-from pipelines.storage.door import free_space, is_local, used_bytes
+from pipelines.storage.disk import free_space, used_bytes
+from pipelines.storage.door import is_local
 
 PYRAMID_FACTOR = 4 / 3
 """A layer with all levels of its pyramid, over the layer alone."""

@@ -1,11 +1,14 @@
 """Which pictures there are under files, folders and patterns, on any storage."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 
-from magic.checks import require
+from magic.checks import printable, require, shown
 from pipelines.pictures.decoding import reason_of
+from pipelines.storage.addresses import advice_on, is_utf8
 from pipelines.storage.door import expand
 
+log = logging.getLogger(__name__)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 """Endings of the files that are taken from folders and patterns. A file that is named by itself may have any."""
 
@@ -24,7 +27,18 @@ def _pictures_at(url: str) -> list[str]:
     try:
         files = expand(url)
     except Exception as error:  # every storage library has errors of its own
-        raise ValueError(f"expected pictures at {url}, got: {reason_of(error)}; check the URL") from error
-    pictures = [file for file in files.urls if files.is_single or file.lower().endswith(SUFFIXES)]
-    require(bool(pictures), f"pictures at {url}", f"{len(files.urls)} files, no picture", "check the URL")
+        raise ValueError(f"expected pictures at {shown(url)}, got: {reason_of(error)}; {advice_on(url)}") from error
+    pictures = [file for file in _nameable(files.urls) if files.is_single or file.lower().endswith(SUFFIXES)]
+    require(bool(pictures), f"pictures at {shown(url)}", f"{len(files.urls)} files, no picture", "check the URL")
     return pictures
+
+
+def _nameable(urls: Iterable[str]) -> list[str]:
+    """Those whose names any record can hold; the others are left out, each with a line in the log."""
+    nameable = []
+    for url in urls:
+        if is_utf8(url):
+            nameable.append(url)
+        else:
+            log.warning("left out %s: its name is not UTF-8; rename it", printable(url))
+    return nameable

@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from magic.checks import require
+from magic.checks import require, shown
 from magic.scene.memory import PictureList
 from pipelines.pictures.decoding import decode, reason_of
 from pipelines.pictures.picture_urls import list_pictures
@@ -61,9 +61,11 @@ def read_picture(url: str, config: SourceConfig, *, min_side_px: int, name: str)
         data = fetch(url)
         pixels = decode_for(data, config)
     except Exception as error:  # a damaged file can raise anything
-        raise ValueError(f"expected a {name} picture at {url}, got: {reason_of(error)}; leave it out") from error
+        raise ValueError(f"expected a {name} picture at {shown(url)}, got: {reason_of(error)}; leave it out") from error
     size = pixels.shape[:2]
-    require(min(size) >= min_side_px, f"at least {min_side_px} pixels on each side of {url}", size, "leave it out")
+    require(
+        min(size) >= min_side_px, f"at least {min_side_px} pixels on each side of {shown(url)}", size, "leave it out"
+    )
     return ReadPicture(pixels, hashlib.sha256(data).hexdigest())
 
 
@@ -74,7 +76,7 @@ def read_single(url: str, name: str) -> ReadPicture:
         ValueError: if there is none, more than one, or a damaged one.
     """
     urls = list_pictures([url])
-    require(len(urls) == 1, f"one {name} picture", f"{len(urls)} at {url}", "name one of them")
+    require(len(urls) == 1, f"one {name} picture", f"{len(urls)} at {shown(url)}", "name one of them")
     return read_picture(urls[0], SourceConfig(), min_side_px=1, name=name)
 
 

@@ -35,7 +35,7 @@ class SourceIdentity:
     """What makes a source the same again: no more than decides its pixels."""
 
     urls: tuple[str, ...]
-    """As they were given; local ones absolute."""
+    """As they were given, local ones absolute. A note: the digest tells whether the pictures are the same."""
     scale: float
     square_px: int | None
     shares: tuple[float, ...]

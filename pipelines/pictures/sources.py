@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from tqdm import tqdm
 
-from magic.checks import require
+from magic.checks import printable, require
 from pipelines.pictures.decoding import reason_of
 from pipelines.pictures.reading import decode_for, picture_shares
 from pipelines.pictures.settings import SourceConfig
@@ -118,7 +118,7 @@ def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:
         for url, outcome, pixels in _examine_all(urls, config, min_side_px):
             bar.update()
             if isinstance(outcome, SkippedPicture):
-                log.warning("%s: skipped %s: %s", name, url, outcome.reason)
+                log.warning("%s: skipped %s: %s", name, outcome.url, outcome.reason)
                 skipped.append(outcome)
                 continue
             room -= 3 * outcome.height * outcome.width
@@ -168,11 +168,11 @@ def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[Outcome,
         data = fetch(url)
         pixels = decode_for(data, config)
     except Exception as error:  # noqa: BLE001 - a damaged file can raise anything, and must not end the survey
-        return SkippedPicture(url=url, reason=reason_of(error)), None
+        return SkippedPicture(url=printable(url), reason=reason_of(error)), None
     height, width, _ = pixels.shape
     if min(height, width) < min_side_px:
         reason = f"too small: {width}x{height}, needs {min_side_px} pixels on each side"
-        return SkippedPicture(url=url, reason=reason), None
+        return SkippedPicture(url=printable(url), reason=reason), None
     digest = hashlib.sha256(data).hexdigest()
     return PictureInfo(url=url, sha256=digest, height=height, width=width, tone=tone_of(pixels)), pixels
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from magic.checks import printable
 from pipelines.pictures.picture_urls import list_pictures
-from pipelines.storage.door import exists, fetch, file_name, is_local, join, write_object
+from pipelines.storage.door import absolute, exists, fetch, file_name, is_local, join, write_object
 
 FOLDER_DIGITS = 16
 """Of the digest that names a folder of copies."""
@@ -43,7 +44,11 @@ def _upload(url: str, target: str) -> str:
     with ThreadPoolExecutor(NUM_THREADS) as threads:
         sent = threads.map(_send, pictures, copies)
         for _ in tqdm(
-            sent, total=len(copies), desc=f"uploading {url}", unit="picture", disable=len(copies) < NUM_THREADS
+            sent,
+            total=len(copies),
+            desc=f"uploading {printable(url)}",
+            unit="picture",
+            disable=len(copies) < NUM_THREADS,
         ):
             pass
     return copies[0] if is_file(url) else folder
@@ -51,7 +56,7 @@ def _upload(url: str, target: str) -> str:
 
 def is_file(url: str) -> bool:
     """Whether a local URL is that of a single file."""
-    return Path(url.removeprefix("file://")).is_file()
+    return Path(absolute(url)).is_file()
 
 
 def _names(pictures: Sequence[str]) -> list[str]:

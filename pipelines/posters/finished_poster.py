@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from magic.checks import require
+from magic.checks import require, shown
 from magic.geometry import Box, TileGrid
 from magic.networks.generator import Net, Statistics
 from magic.networks.warp import WARPS
@@ -47,7 +47,7 @@ class FinishedPoster:
         poster = FinishedPoster.find(url)
         if poster is None:
             raise ValueError(
-                f"expected the folder of a finished poster, got {url} without a poster's {MANIFEST}; "
+                f"expected the folder of a finished poster, got {shown(url)} without a poster's {MANIFEST}; "
                 "finish it by running its command again, or name another"
             )
         return poster

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from magic.geometry import Canvas
@@ -58,6 +58,7 @@ class PosterIdentity(Record):
     KIND: ClassVar[str] = "poster"
     FORMAT: ClassVar[int] = 1
     NOUN: ClassVar[str] = "the identity of a poster's job"
+    NOTES: ClassVar[frozenset[str]] = frozenset({"model.uri", "content.url", "style.urls"})
 
     model: ModelReference
     content: ContentRecord | None
@@ -103,6 +104,10 @@ class Manifest(Record):
     KIND: ClassVar[str] = "poster manifest"
     FORMAT: ClassVar[int] = 1
     NOUN: ClassVar[str] = "a poster's manifest"
+    NOTES: ClassVar[frozenset[str]] = frozenset(
+        {f"identity.{name}" for name in PosterIdentity.NOTES}
+        | {"pictures.url", "skipped", "versions", "measured_error"}
+    )
 
     identity: PosterIdentity
     pictures: tuple[PictureInfo, ...]
@@ -116,6 +121,5 @@ class Manifest(Record):
 
     @property
     def pixels_digest(self) -> str:
-        """One digest of all that the pixels depend on. Versions and measured errors only tell of them."""
-        deciding = replace(self, versions={}, measured_error=None).to_json()
-        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+        """One digest of all that the pixels depend on. Addresses, versions and measured errors only tell of them."""
+        return hashlib.sha256(json.dumps(self.deciding(), sort_keys=True).encode()).hexdigest()

@@ -32,6 +32,7 @@ from magic.geometry import Box, Canvas, TileGrid
 from magic.networks.generator import Net
 from magic.networks.norm import Moments
 from pipelines.posters.layers import LAYERS
+from pipelines.storage.disk import remove_partials
 from pipelines.storage.door import (
     for_zarr,
     join,
@@ -39,7 +40,6 @@ from pipelines.storage.door import (
     names_in,
     read_object,
     remove,
-    remove_partials,
     write_object,
 )
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from magic.checks import first_line
+from magic.checks import first_line, shown
 from pipelines.storage.door import is_new, join, read_object
-from pipelines.storage.records import Record, parse_json
+from pipelines.storage.outputs import require_folder
+from pipelines.storage.records import Record, parse_json, without
 
 IDENTITY = "job.json"
 """File of a folder that says which job it belongs to."""
@@ -25,6 +26,7 @@ def claim(url: str, identity: Record, what: str) -> None:
     Raises:
         ValueError: if the folder holds another job's work, or anything else.
     """
+    require_folder(url, f"{what} to be a folder of this job")
     try:
         existing = _existing(url, what)
         if existing is None:
@@ -32,11 +34,14 @@ def claim(url: str, identity: Record, what: str) -> None:
             return
     except OSError as error:
         reason = first_line(error)
-        raise ValueError(f"expected {what} to be a folder of this job, got {url}: {reason}; choose another") from error
-    differences = _differences(existing, parse_json(identity.to_bytes(), IDENTITY))
+        raise ValueError(
+            f"expected {what} to be a folder of this job, got {shown(url)}: {reason}; choose another"
+        ) from error
+    own = parse_json(identity.to_bytes(), IDENTITY)
+    differences = _differences(without(existing, identity.NOTES), without(own, identity.NOTES))
     if differences:
         raise ValueError(
-            f"expected {what} to be new or this job's own, got a job in {url} that differs in "
+            f"expected {what} to be new or this job's own, got a job in {shown(url)} that differs in "
             f"{', '.join(differences)}; choose another, or give the same settings"
         )
 
@@ -45,8 +50,10 @@ def _existing(url: str, what: str) -> dict[str, Any] | None:
     """The identity that a folder holds, or None for a new folder."""
     data = read_object(join(url, IDENTITY))
     if data is None and not is_new(url):
-        raise ValueError(f"expected {what} to be new or this job's own, got other files in {url}; choose another")
-    return None if data is None else parse_json(data, f"{what} to be this job's, as {join(url, IDENTITY)} says")
+        raise ValueError(
+            f"expected {what} to be new or this job's own, got other files in {shown(url)}; choose another"
+        )
+    return None if data is None else parse_json(data, f"{what} to be this job's, as {shown(join(url, IDENTITY))} says")
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:

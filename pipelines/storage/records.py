@@ -7,11 +7,12 @@ of its format::
 """
 
 import json
+from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from magic.checks import first_line
+from magic.checks import first_line, shown
 from pipelines.storage.door import read_object, write_object
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
@@ -28,10 +29,17 @@ class Record:
     """Version of the fields and of their meaning; it grows whenever either changes."""
     NOUN: ClassVar[str]
     """What an error calls it: a poster's manifest."""
+    NOTES: ClassVar[frozenset[str]] = frozenset()
+    """Dotted names of fields that only tell of it. Records that differ in nothing else are of the same thing."""
 
     def to_json(self) -> dict[str, Any]:
         """Its fields as JSON values."""
         fields: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        return fields
+
+    def deciding(self) -> dict[str, Any]:
+        """Its fields as JSON values, without the notes."""
+        fields: dict[str, Any] = without(self.to_json(), self.NOTES)
         return fields
 
     def to_bytes(self) -> bytes:
@@ -63,7 +71,7 @@ class Record:
         Raises:
             ValueError: if it is damaged, another kind of record, or of another version.
         """
-        return cls._from_fields(parse_json(data, f"{cls.NOUN} at {where}"), where)
+        return cls._from_fields(parse_json(data, f"{cls.NOUN} at {shown(where)}"), where)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any], where: str) -> Self:
@@ -78,7 +86,7 @@ class Record:
             problem = error.errors(include_url=False)[0]
             place = ".".join(map(str, problem["loc"])) or "all of it"
             raise ValueError(
-                f"expected {cls.NOUN} at {where}, got {place}: {problem['msg']}; put the file back as it was"
+                f"expected {cls.NOUN} at {shown(where)}, got {place}: {problem['msg']}; put the file back as it was"
             ) from error
         return record
 
@@ -102,7 +110,7 @@ class Record:
         kind, version = fields.pop("kind", None), fields.pop("format", None)
         if (kind, version) != (cls.KIND, cls.FORMAT):
             raise ValueError(
-                f"expected {cls.NOUN} (kind {cls.KIND!r}, format {cls.FORMAT}) at {where}, "
+                f"expected {cls.NOUN} (kind {cls.KIND!r}, format {cls.FORMAT}) at {shown(where)}, "
                 f"got kind {kind!r}, format {version!r}; make it anew with this version of MAGIC"
             )
         return cls.from_json(fields, where)
@@ -126,6 +134,19 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ValueError(f"expected {what}, got JSON that is no object; put the file back as it was")
     return fields
+
+
+def without(tree: Any, names: Collection[str], prefix: str = "") -> Any:
+    """JSON values without the fields of these dotted names; the items of a list have the name of the list.
+
+    >>> without({"seed": 1, "pictures": [{"url": "a", "px": 5}]}, {"pictures.url"})
+    {'seed': 1, 'pictures': [{'px': 5}]}
+    """
+    if isinstance(tree, list):
+        return [without(item, names, prefix) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {key: without(value, names, f"{prefix}{key}.") for key, value in tree.items() if prefix + key not in names}
 
 
 def _adapter(kind: type) -> TypeAdapter[Any]:

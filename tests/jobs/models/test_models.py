@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from cluster.tracking import registry, runs
+from jobs.models.card import CardSubject, card
 from jobs.models.comparing import models_compare
 from jobs.models.listing import models_list
 from jobs.models.lookup import find_model, read_model
@@ -25,7 +27,7 @@ from jobs.settings.models_config import (
 )
 from magic.networks.packed import CONFIG, WEIGHTS, save_generator
 from tests.conftest import random_generator
-from tests.jobs.models.registered import SECRET, files_of, registered
+from tests.jobs.models.registered import SECRET, files_of, recipe, registered
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -232,8 +234,35 @@ def test_exporting_again_completes_and_another_model_is_refused(client, cluster,
     models_export(ModelsExportConfig(model="city", to=str(exported), cluster=cluster))
     assert (exported / "card.md").exists()
     other = registered(client, cluster, "stranger", seed=41)
-    with pytest.raises(ValueError, match=f"expected a new folder, got an export of {city.uri}"):
+    with pytest.raises(
+        ValueError, match=r"export's folder to be new or this job's own, got a job in .* that differs in digest"
+    ):
         models_export(ModelsExportConfig(model=other.uri, to=str(exported), cluster=cluster))
+
+
+@pytest.mark.parametrize("to", ["", " ", "s3://", "s3:/bucket/x", "https://host/x", "zip://x::y", "a-file", "a-file/x"])
+def test_an_export_goes_to_a_folder_or_nowhere(cluster, city, to, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="expected "):
+        models_export(ModelsExportConfig(model="city", to=to, cluster=cluster))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a-file", b"mine")]
+
+
+def test_an_export_is_not_written_over_what_is_somebody_elses(cluster, city, tmp_path):
+    (tmp_path / "card.md").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="the export's folder to be new or this job's own, got other files"):
+        models_export(ModelsExportConfig(model="city", to=str(tmp_path), cluster=cluster))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("card.md", b"mine")]
+
+
+def test_a_card_shows_names_and_nothing_else():
+    """No link, no HTML, no line of a table is made by the name of a folder."""
+    trained = recipe()
+    style = replace(trained.style, urls=("/a/[x](http://evil) <img src=y> `b` | c\x1b[2J\n# d",))
+    facts = {"name": "m", "steps": "1", "metrics": {}, "digest": "0", "code_version": "c", "run": "r"}
+    subject = CardSubject(**facts, recipe=replace(trained, style=style), has_sheet=False)
+    assert r"``/a/[x](http://evil) <img src=y> `b` \| c\x1b[2J\n# d``" in card(subject)
 
 
 def test_a_model_goes_over_object_storage(cluster, city, elsewhere, s3):

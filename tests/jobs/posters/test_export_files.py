@@ -54,14 +54,43 @@ def test_nothing_is_written_if_anything_cannot_be(finished, tmp_path, monkeypatc
     assert [path.name for path in tmp_path.iterdir()] == ["web"]
 
 
-def test_what_a_killed_export_left_goes(finished, tmp_path):
-    left, at_work, other = (tmp_path / name for name in ("a.png.01.partial", "a.png.23.partial", "b.png.01.partial"))
-    for path in (left, at_work, other):
+@pytest.mark.parametrize("name", ["a::b.png", "s3:x.png", "a%20b.png", f"{'x' * 251}.png", "\x1b[2J\n<b>.png"])
+def test_a_file_is_written_under_its_own_name(finished, name, tmp_path, capsys):
+    assert cli.main(["export", finished.url, f"{tmp_path}/{name}"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize("name", ["folder.png", "link.png", "null.png", "full.png"])
+def test_what_is_no_regular_file_is_left_alone(finished, name, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    (tmp_path / "folder.png").mkdir()
+    for link, target in {"link.png": mine, "null.png": "/dev/null", "full.png": "/dev/full"}.items():
+        (tmp_path / link).symlink_to(target)
+    assert cli.main(["export", finished.url, f"{tmp_path}/a.png", f"{tmp_path}/{name}"]) == 2
+    assert f"expected a new or a regular file to write, got '{tmp_path}/{name}" in capsys.readouterr().err
+    assert not (tmp_path / "a.png").exists()
+    assert (tmp_path / name).is_symlink() or (tmp_path / name).is_dir()
+    assert mine.read_bytes() == b"mine"
+
+
+def half_written(target: Path) -> Path:
+    """What a process leaves of a file if it is killed while it writes."""
+    with door.replacing(str(target)) as path:
         path.write_bytes(b"half")
+        left = path.with_suffix(".kept")
+        os.link(path, left)
+    target.unlink()
+    return left.rename(path)
+
+
+def test_what_a_killed_export_left_goes(finished, tmp_path):
+    left, at_work, other = (half_written(tmp_path / name) for name in ("a.png", "a.png", "b.png"))
     for path in (left, other):
         os.utime(path, (time.time() - 7200,) * 2)
     export(ExportConfig(poster=finished.url, to=(f"{tmp_path}/a.png",)))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", at_work.name, other.name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.png", at_work.name, other.name])
 
 
 def test_a_preview_is_called_one(finished, tmp_path, capsys):

@@ -30,7 +30,7 @@ from pipelines.pictures.sources import survey
 from pipelines.pictures.tone import match_tone, tone_of
 from pipelines.posters.finished_poster import FinishedPoster
 from tests.conftest import memory_set, random_generator, ray_processes, stored
-from tests.jobs.posters.small_poster import SEED, K
+from tests.jobs.posters.small_poster import SEED, K, contents
 
 # MAGIC, its warps, and the systems it is compared with
 SYSTEMS = [
@@ -229,3 +229,19 @@ def test_no_worker_is_left(ray_here, config):
     while ray_processes("TileWorker"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_the_same_pictures_at_another_address_are_the_same_poster(config, pictures, tmp_path, monkeypatch):
+    settings = config(width=77, formats=("png", "viewer"))
+    poster(settings)
+    first = FinishedPoster.at(settings.out)
+    painted = contents(settings.out)
+    monkeypatch.chdir(pictures / "style")
+    shutil.copytree(pictures, tmp_path / "moved")
+    for folder in ("..", str(tmp_path / "moved")):
+        poster(replace(settings, style=(f"{folder}/style",), content=f"{folder}/content/portrait.png"))
+        again = FinishedPoster.at(settings.out)
+        assert again.manifest.pixels_digest == first.manifest.pixels_digest
+        changed = {name for name, digest in contents(settings.out).items() if painted.get(name) != digest}
+        assert changed <= {"manifest.json"}, "addresses are told there, and nothing is painted again"
+    assert again.manifest.pictures[0].url == f"{tmp_path}/moved/style/0.png"

@@ -91,7 +91,7 @@ def test_the_page_names_the_largest_picture_first(attribution, tmp_path):
     lines = (tmp_path / TABLE).read_text().splitlines()
     first = lines.index("| --- | --- | --- | --- | --- |") + 1
     listed = [line.split(" | ")[3] for line in lines[first : first + 3]]
-    assert listed == [p.url for p in sorted(attribution.pictures, key=lambda p: -p.pixels)]
+    assert listed == [f"`{p.url}`" for p in sorted(attribution.pictures, key=lambda p: -p.pixels)]
     largest = attribution.largest_first[0]
     assert lines[first].startswith(f"| {largest.share:.2%} | {largest.pixels} |")
     assert sum(line.count("|") == 10 for line in lines) == 5 + 2  # a row for each template, below two of head

@@ -58,6 +58,22 @@ def test_a_folder_belongs_to_one_job(storage, request, tmp_path):
         claim(f"{url}/foreign", ONE, "the folder")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotedIdentity(Identity):
+    """With an address that tells of the job, and decides nothing."""
+
+    NOTES: ClassVar[frozenset[str]] = frozenset({"place", "model.digest"})
+
+    place: str
+
+
+def test_a_job_whose_notes_differ_is_the_same(tmp_path):
+    for place, digest in (("/a/../b", "a"), ("https://host/b?signature=1", "b")):
+        claim(str(tmp_path), NotedIdentity(seed=1, place=place, model=ModelPart(digest=digest)), "the folder")
+    with pytest.raises(ValueError, match=r"differs in seed;"):
+        claim(str(tmp_path), NotedIdentity(seed=2, place="/b", model=ModelPart(digest="a")), "the folder")
+
+
 def test_what_cannot_be_a_jobs_folder_is_refused(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "foreign").mkdir()
