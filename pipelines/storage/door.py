@@ -6,7 +6,9 @@ reach storage by themselves; `for_zarr` and `for_ray_train` say how they are giv
 
 import glob
 import mimetypes
+import re
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -23,11 +25,16 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
+from magic.checks import require
+from pipelines.storage.local_folders import Entries, walk
+
 PARTIAL = ".partial"
 """Ending of a file that is half written. A killed process may leave some behind; they mean nothing."""
 ABANDONED_S = 3600
 """A half-written file that nobody has written to for so long was left by a process that was killed."""
 MAX_READ_ATTEMPTS, READ_PAUSE_S = 3, 0.5
+MAX_PICTURE_BYTES = 2_000_000_000
+"""Of a picture's file."""
 WILDCARDS = "*?["
 """In patterns of pictures, and nowhere else: every other URL is taken literally."""
 NUM_DELETING_THREADS = 8
@@ -84,18 +91,24 @@ def read_object(url: str) -> bytes | None:
         return None
 
 
-def fetch(url: str) -> bytes:
+def fetch(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     """A file's bytes. Storage that fails is asked again, twice.
 
     Raises:
         FileNotFoundError: if there is no such file.
+        ValueError: if it is no regular file (a pipe or a device may never end), or larger than that.
         Exception: whatever the storage's library raises, once all attempts failed.
     """
+    status = Path(url_to_fs(url)[1]).stat() if is_local(url) else None
+    require(status is None or stat.S_ISREG(status.st_mode), "a regular file", "a pipe or a device", "leave it out")
     for attempt in range(1, MAX_READ_ATTEMPTS + 1):
         try:
             with fsspec.open(url, "rb") as file:
+                size = file.size if status is None else status.st_size
+                fits = size is None or size <= max_bytes
+                require(fits, f"a file of at most {max_bytes / 1e6:,.0f} MB", "a larger one", "shrink it")
                 return file.read()  # type: ignore[no-any-return]
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             raise
         except Exception:  # every storage library has errors of its own
             if attempt == MAX_READ_ATTEMPTS:
@@ -195,22 +208,38 @@ class Expansion(NamedTuple):
     urls: list[str]
     is_single: bool
     """Whether the URL names one file, not a folder or a pattern."""
+    root: str
+    """URL of the folder that was named, or of the one above the first wildcard of a pattern."""
 
 
 def expand(url: str) -> Expansion:
     """The files that a URL stands for: the file itself, all files below a folder, or all that fit a pattern.
 
+    On this machine, links to folders are followed.
+
     Raises:
         Exception: whatever the storage's library raises.
     """
     fs, path = url_to_fs(url)
+    fs, root = (_LinkFollowing() if _is_local(fs) else fs), path
     if fs.isdir(path):
         paths = fs.find(path)
     elif fs.exists(path):
         paths = [path]
     else:
-        paths = fs.glob(path) if any(sign in path for sign in WILDCARDS) else []
-    return Expansion([fs.unstrip_protocol(each) for each in paths], paths == [path])
+        root = re.split(r"[*?[]", path)[0].rpartition("/")[0]
+        paths = fs.glob(path, withdirs=False) if any(sign in path for sign in WILDCARDS) else []
+    return Expansion([fs.unstrip_protocol(each) for each in paths], paths == [path], fs.unstrip_protocol(root))
+
+
+class _LinkFollowing(LocalFileSystem):  # type: ignore[misc]
+    """The disks of this machine; find and glob also look where links to folders lead."""
+
+    cachable = False
+
+    def walk(self, path: str, maxdepth: int | None = None, **_: Any) -> Iterator[tuple[str, Entries, Entries]]:
+        """Every folder at or below a path, with its folders and files."""
+        return walk(path, maxdepth)
 
 
 def free_space(url: str) -> tuple[Path, int]:
