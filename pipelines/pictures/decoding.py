@@ -25,6 +25,7 @@ alpha, tRNS    laid on white, after the colours are converted
 """
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -60,6 +61,7 @@ STORED: dict[int, Callable[[ndarray], ndarray]] = {
 }
 """For each orientation that EXIF data name but 1: an upright picture as it lies in the file, without a copy."""
 
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged tags, without the name of the file
 Image.MAX_IMAGE_PIXELS = None  # decode() checks each picture against its own limit, before decoding
 
 

@@ -28,7 +28,7 @@ class Colours:
 
     def __init__(self, image: Image.Image, sample_bits: int = 16, *, white_at_zero: bool = False) -> None:
         """Args:
-        image: decoded; its info may hold a profile, a gamma or a transparent sample.
+        image: decoded; its info may hold a profile, a gamma, a transparent sample, or is_grey for grey in mode RGBA.
         sample_bits: of samples that Pillow has left with more than 8 bits.
         white_at_zero: whether those samples count from white to black.
 
@@ -37,11 +37,11 @@ class Colours:
         """
         is_deep = image.mode.startswith("I")
         require(is_deep or image.mode in MODES, "grey, RGB or CMYK", image.mode, "save it as 8-bit RGB")
-        is_grey = is_deep or image.mode in ("1", "L")
+        self.is_grey = is_deep or image.mode in ("1", "L", "LA", "La") or image.info.get("is_grey", False)
         self.shift, self.white_at_zero = sample_bits - 8, white_at_zero
-        self.transparent = image.info.get("transparency") if is_grey else None
+        self.transparent = image.info.get("transparency") if self.is_grey else None
         """The sample of grey that is transparent."""
-        mode = "L" if is_grey or image.mode in ("LA", "La") else image.mode if image.mode == "CMYK" else "RGB"
+        mode = "L" if self.is_grey else "CMYK" if image.mode == "CMYK" else "RGB"
         self.transform = _transform(image.info.get("icc_profile"), mode)
         self.levels = _levels(image.info.get("gamma"))
         """For each level, the one of sRGB."""
@@ -68,7 +68,7 @@ class Colours:
             return tuple(band.convert("LA").split())  # type: ignore[return-value]
         if band.has_transparency_data:
             rgba = band.convert("RGBA")
-            return rgba.convert("RGB"), rgba.getchannel("A")
+            return rgba.getchannel("R") if self.is_grey else rgba.convert("RGB"), rgba.getchannel("A")
         return (band if band.mode == "CMYK" else self._grey(band)), None
 
     def _grey(self, band: Image.Image) -> Image.Image:
@@ -97,7 +97,9 @@ def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform |
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if PROFILE_MODES.get(source.profile.xcolor_space) != mode:
             return None
-        return ImageCms.buildTransform(source, SRGB, mode, "RGB")
+        # littlecms would replace the curve of grey by 33 points: up to 12 levels off in the shadows of a linear one
+        flags = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE
+        return ImageCms.buildTransform(source, SRGB, mode, "RGB", flags=flags)
     except (ImageCms.PyCMSError, OSError):
         return None
 

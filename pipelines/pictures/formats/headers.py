@@ -14,6 +14,8 @@ LOOKS_LIKE_SRGB = (BT709, UNSPECIFIED, BT601, SRGB)
 SRGB_CICP = (BT709, SRGB, 0, 1)
 SRGB_CHROMATICITY = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 CHROMATICITY_TOLERANCE = 0.01
+GREY_WITH_ALPHA = 4
+"""Colour type of a PNG."""
 GREY_FACTORS = {1: 255, 2: 85, 4: 17, 8: 1}
 """By which Pillow spreads grey samples of a PNG over 0 to 255, for their depth."""
 JP2_COLOURS = {12: "CMYK", 16: "sRGB", 17: "grey", 18: "sYCC"}
@@ -32,6 +34,7 @@ def prepare_png(image: Image.Image, data: bytes) -> None:
         ValueError: if its colours are neither sRGB nor given by a profile or a gamma.
     """
     chunks = dict(_png_chunks(data))
+    image.info["is_grey"] = data[25] == GREY_WITH_ALPHA  # which has mode RGBA, if it has 16 bits
     depth, transparent = data[24], image.info.get("transparency")
     gamma, chromaticity = image.info.pop("gamma", None), image.info.get("chromaticity")
     deep = image.mode == "RGB" and depth == 16 and transparent is not None

@@ -94,6 +94,7 @@ def picture_page(data: bytes) -> tuple[int, Directory]:
     Raises:
         ValueError: if there is none that is a whole picture.
     """
+    require(data[:4] != b"MM\0+", "a TIFF that Pillow reads", "a BigTIFF in big-endian order", "save it as PNG or JPEG")
     pages: list[Directory] = []
     for page in directories(data):
         pages.append(page)
