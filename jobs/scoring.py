@@ -23,6 +23,9 @@ from pipelines.storage.door import write_object
 from pipelines.storage.outputs import require_file
 from pipelines.storage.records import json_bytes
 
+MAX_POSTER_PX = 500_000_000
+"""Of a poster that is measured as a whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredPicture:
@@ -63,10 +66,9 @@ def pictures_at(url: str, config: ScoreConfig) -> list[ScoredPicture]:
     if poster is None:
         return [ScoredPicture(found, config.style, config.content, tile=config.tile) for found in list_pictures([url])]
     identity, size = poster.manifest.identity, poster.store.size()
-    max_megapixels = config.style.max_megapixels
     require(
-        size[0] * size[1] <= 1e6 * max_megapixels,
-        f"a poster of at most {max_megapixels:g} megapixels",
+        size[0] * size[1] <= MAX_POSTER_PX,
+        f"a poster of at most {MAX_POSTER_PX / 1e6:g} megapixels",
         f"{size[1]} x {size[0]} px",
         "export a part of it and give that",
     )

@@ -94,9 +94,9 @@ def test_every_installed_version_is_pinned():
 # where facts live
 
 
-def test_fsspec_is_imported_at_the_one_door_to_storage():
+def test_fsspec_is_imported_behind_the_one_door_to_storage():
     at = {file for file, node in nodes(ast.Import | ast.ImportFrom) for name in imported(node) if "fsspec" in name}
-    assert at == {"pipelines/storage/door.py"}
+    assert at == {"pipelines/storage/file_systems.py"}
 
 
 def test_private_names_of_libraries_are_imported_in_modules_that_say_so():

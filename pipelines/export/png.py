@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipelines.export.formats import DEFAULT_DPI
 from pipelines.export.request import ExportRequest
-from pipelines.pictures.decoding import SRGB
+from pipelines.pictures.formats.colours import SRGB
 
 MM_PER_INCH = 25.4
 PART_PX = 64

@@ -12,8 +12,9 @@ from magic.checks import require, shown
 from magic.scene.memory import PictureList
 from pipelines.pictures.decoding import decode, reason_of
 from pipelines.pictures.picture_urls import list_pictures
+from pipelines.pictures.reading_memory import free_bytes
 from pipelines.pictures.settings import SourceConfig
-from pipelines.storage.door import fetch
+from pipelines.storage.door import MAX_PICTURE_BYTES, fetch
 
 
 def picture_shares(config: SourceConfig) -> dict[str, float]:
@@ -58,8 +59,7 @@ def read_picture(url: str, config: SourceConfig, *, min_side_px: int, name: str)
         ValueError: if it is damaged or too small.
     """
     try:
-        data = fetch(url)
-        pixels = decode_for(data, config)
+        data, pixels = fetch_pixels(url, config, free_bytes())
     except Exception as error:  # a damaged file can raise anything
         raise ValueError(f"expected a {name} picture at {shown(url)}, got: {reason_of(error)}; leave it out") from error
     size = pixels.shape[:2]
@@ -90,6 +90,11 @@ def read_resized(url: str, name: str, height: int, width: int) -> UInt8[ndarray,
     return np.array(picture.resize((width, height), Image.Resampling.LANCZOS))
 
 
-def decode_for(data: bytes, config: SourceConfig) -> UInt8[ndarray, "H W 3"]:
-    """A file's pixels, at the size that a source wants."""
-    return decode(data, scale=config.scale, square_px=config.square_px, max_megapixels=config.max_megapixels)
+def fetch_pixels(url: str, config: SourceConfig, max_bytes: int) -> tuple[bytes, UInt8[ndarray, "H W 3"]]:
+    """A file, and its pixels at the size that a source wants, with no more memory than that.
+
+    Raises:
+        Exception: whatever storage raises; ValueError if it is no picture, damaged, or takes more memory.
+    """
+    data = fetch(url, max_bytes=min(max_bytes, MAX_PICTURE_BYTES))
+    return data, decode(data, scale=config.scale, square_px=config.square_px, max_bytes=max_bytes)

@@ -21,8 +21,6 @@ class SourceConfig:
     shares: tuple[float, ...] = ()
     """How often each of the urls is used, relative to the others: one number for each. The pictures of a folder divide
     its share evenly; those that turn out to be of no use count, too. Left out: all pictures alike."""
-    max_megapixels: float = 500.0
-    """Larger pictures are skipped unread: a small file may unpack to fill the memory."""
     hold_megabytes: Annotated[int, FREE] = 500
     """Decoded pictures that the object store keeps. Further ones are decoded again whenever they are used."""
 
@@ -36,7 +34,6 @@ class SourceConfig:
             list(self.shares),
             "give as many as urls, or none",
         )
-        require(self.max_megapixels > 0, "max_megapixels > 0", self.max_megapixels, "500 is usual")
         require(self.hold_megabytes >= 0, "hold_megabytes >= 0", self.hold_megabytes, "500 is usual")
 
 

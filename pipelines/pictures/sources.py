@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from magic.checks import printable, require
 from pipelines.pictures.decoding import reason_of
-from pipelines.pictures.reading import decode_for, picture_shares
+from pipelines.pictures.reading import fetch_pixels, picture_shares
+from pipelines.pictures.reading_memory import USABLE_SHARE
 from pipelines.pictures.settings import SourceConfig
 from pipelines.pictures.source_records import PictureInfo, SkippedPicture, SourceIdentity, SourceSummary
 from pipelines.pictures.tone import Tone, match_tone, pooled, tone_of
-from pipelines.storage.door import absolute, fetch, is_in_this_process
+from pipelines.storage.door import absolute, is_in_this_process
 
 log = logging.getLogger(__name__)
 MAX_IN_FLIGHT = 64
@@ -40,6 +41,8 @@ class Source:
     """For each picture the Ray object reference of its pixels, or None for one that is decoded whenever it is used."""
     skipped: tuple[SkippedPicture, ...]
     """The pictures that cannot be used."""
+    reader_bytes: int
+    """Memory that each process may take that decodes a picture."""
     target_tone: Tone | None = None
     """The tone that every picture is brought into, if any."""
 
@@ -49,7 +52,9 @@ class Source:
     def get(self, number: int) -> UInt8[ndarray, "H W 3"]:
         """The pixels of a picture."""
         reference, info = self.references[number], self.pictures[number]
-        pixels: UInt8[ndarray, "H W 3"] = _decoded(info.url, self.config) if reference is None else ray.get(reference)
+        pixels: UInt8[ndarray, "H W 3"] = (
+            _decoded(info.url, self.config, self.reader_bytes) if reference is None else ray.get(reference)
+        )
         return pixels if self.target_tone is None else match_tone(pixels, info.tone, self.target_tone)
 
     @property
@@ -111,11 +116,11 @@ def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:
     Raises:
         ValueError: if a URL leads to nothing, or no picture is left.
     """
-    shares = picture_shares(config)
+    shares, reader_bytes = picture_shares(config), share_of_reader()
     urls = sorted(shares)
     pictures, references, skipped, room = [], [], [], config.hold_megabytes * 1_000_000
     with tqdm(total=len(urls), desc=f"reading {name} pictures", unit="picture", disable=len(urls) < MIN_FOR_BAR) as bar:
-        for url, outcome, pixels in _examine_all(urls, config, min_side_px):
+        for url, outcome, pixels in _examine_all(urls, config, min_side_px, reader_bytes):
             bar.update()
             if isinstance(outcome, SkippedPicture):
                 log.warning("%s: skipped %s: %s", name, outcome.url, outcome.reason)
@@ -125,7 +130,7 @@ def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:
             pictures.append(replace(outcome, share=shares[url]))
             references.append(pixels if room >= 0 else None)
     _require_usable(pictures, references, skipped, name)
-    return Source(config, tuple(pictures), tuple(references), tuple(skipped))
+    return Source(config, tuple(pictures), tuple(references), tuple(skipped), reader_bytes)
 
 
 def _require_usable(
@@ -148,25 +153,36 @@ def _require_usable(
 Outcome = PictureInfo | SkippedPicture
 
 
-def _examine_all(urls: Sequence[str], config: SourceConfig, min_side_px: int) -> Iterator[tuple[str, Outcome, Any]]:
+def share_of_reader() -> int:
+    """Memory that each of the processes may take that read pictures side by side, one for each CPU of the cluster.
+
+    It is the smallest share on any machine, of what was free there when Ray began: the same for the whole session, so
+    that which pictures are skipped does not depend on what else runs just then.
+    """
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    return int(USABLE_SHARE * min(machine["memory"] / max(machine["CPU"], 1) for machine in machines))
+
+
+def _examine_all(
+    urls: Sequence[str], config: SourceConfig, min_side_px: int, reader_bytes: int
+) -> Iterator[tuple[str, Outcome, Any]]:
     """Each URL with what was found there, and a reference to the pixels."""
     for url in filter(is_in_this_process, urls):
-        outcome, pixels = _examine(url, config, min_side_px)
+        outcome, pixels = _examine(url, config, min_side_px, reader_bytes)
         yield url, outcome, None if pixels is None else ray.put(pixels)
     elsewhere = [url for url in urls if not is_in_this_process(url)]
     examine = ray.remote(num_returns=2)(_examine)
     for start in range(0, len(elsewhere), MAX_IN_FLIGHT):
         batch = elsewhere[start : start + MAX_IN_FLIGHT]
-        references = [examine.remote(url, config, min_side_px) for url in batch]
+        references = [examine.remote(url, config, min_side_px, reader_bytes) for url in batch]
         for url, (outcome, pixels) in zip(batch, references, strict=True):
             yield url, ray.get(outcome), pixels
 
 
-def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[Outcome, ndarray | None]:
+def _examine(url: str, config: SourceConfig, min_side_px: int, reader_bytes: int) -> tuple[Outcome, ndarray | None]:
     """A picture's description and pixels, or why it cannot be used."""
     try:
-        data = fetch(url)
-        pixels = decode_for(data, config)
+        data, pixels = fetch_pixels(url, config, reader_bytes)
     except Exception as error:  # noqa: BLE001 - a damaged file can raise anything, and must not end the survey
         return SkippedPicture(url=printable(url), reason=reason_of(error)), None
     height, width, _ = pixels.shape
@@ -178,6 +194,6 @@ def _examine(url: str, config: SourceConfig, min_side_px: int) -> tuple[Outcome,
 
 
 @cached(LRUCache(MAX_CACHED_BYTES, getsizeof=lambda pixels: pixels.nbytes), lock=Lock())
-def _decoded(url: str, config: SourceConfig) -> ndarray:
+def _decoded(url: str, config: SourceConfig, reader_bytes: int) -> ndarray:
     """The pixels of a picture that is not held; each process remembers the ones it used last."""
-    return decode_for(fetch(url), config)
+    return fetch_pixels(url, config, reader_bytes)[1]

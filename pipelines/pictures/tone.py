@@ -28,12 +28,15 @@ class Tone(NamedTuple):
 
 def tone_of(picture: UInt8[ndarray, "H W 3"], cell_px: int = CELL_PX) -> Tone:
     """The tone of one picture. Of a shrunk picture, cell_px has to shrink with it."""
-    luma = picture @ np.array(LUMA, np.float32)
-    cell_y, cell_x = (min(cell_px, side) for side in luma.shape)
-    rows, columns = luma.shape[0] // cell_y, luma.shape[1] // cell_x
-    whole = luma[: rows * cell_y, : columns * cell_x].reshape(rows, cell_y, columns, cell_x)
-    cells = whole.mean((1, 3), dtype=np.float64)
-    return Tone(float(luma.mean(dtype=np.float64)), float(cells.std()))
+    height, width, _ = picture.shape
+    cell_y, cell_x = min(cell_px, height), min(cell_px, width)
+    columns, total, cells = width // cell_x, 0.0, []
+    for top in range(0, height, cell_y):  # in rows of cells: the luminance of all takes five times a picture's memory
+        luma = picture[top : top + cell_y] @ np.array(LUMA, np.float32)
+        total += luma.sum(dtype=np.float64)
+        if len(luma) == cell_y:
+            cells.append(luma[:, : columns * cell_x].reshape(cell_y, columns, cell_x).mean((0, 2), dtype=np.float64))
+    return Tone(float(total / (height * width)), float(np.std(cells)))
 
 
 def pooled(tones: Iterable[tuple[int, Tone]]) -> Tone:
@@ -52,6 +55,10 @@ def common_tone(pictures: Iterable[UInt8[ndarray, "_ _ 3"]]) -> Tone:
 def match_tone(picture: UInt8[ndarray, "H W 3"], own: Tone, target: Tone) -> UInt8[ndarray, "H W 3"]:
     """The picture, shifted and stretched from its own tone to the target tone. Values outside 0..255 are clipped."""
     gain = target.deviation / own.deviation if own.deviation > 0 else 1.0
-    levels = (np.arange(256) - own.mean) * gain + target.mean
-    matched: UInt8[ndarray, "H W 3"] = levels.round().clip(0, 255).astype(np.uint8)[picture]
+    levels = ((np.arange(256) - own.mean) * gain + target.mean).round().clip(0, 255).astype(np.uint8)
+    matched = np.empty_like(picture)
+    for row, matched_row in zip(
+        picture, matched, strict=True
+    ):  # one at a time: numpy widens what it looks up eightfold
+        matched_row[:] = levels[row]
     return matched

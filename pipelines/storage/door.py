@@ -5,6 +5,7 @@ reach storage by themselves; `for_zarr` and `for_ray_train` say how they are giv
 """
 
 import mimetypes
+import re
 import shutil
 import tempfile
 import time
@@ -14,15 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fsspec import AbstractFileSystem
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
-from magic.checks import require, shown, typed_line
+from magic.checks import require
 from pipelines.storage import local_files
-from pipelines.storage.addresses import MEMORY, WEB, Address, advice_on, parse
-from pipelines.storage.local_files import PARTIAL, UnusableFileError
+from pipelines.storage.addresses import MEMORY, parse
+from pipelines.storage.file_systems import LinkFollowing, is_local_disk, located, on_storage, storage
+from pipelines.storage.local_files import PARTIAL
 from pipelines.storage.outputs import require_file
 
 MAX_READ_ATTEMPTS, READ_PAUSE_S = 3, 0.5
@@ -54,9 +53,8 @@ def absolute(url: str) -> str:
 
 def file_name(url: str) -> str:
     """The last part of a URL: no folders, and no query of a web address, which may hold a key."""
-    path = (
-        url.split("?")[0] if url.lower().startswith(("http://", "https://")) else url
-    )  # elsewhere, ? is a part of the name
+    is_web = url.lower().startswith(("http://", "https://"))
+    path = url.split("?")[0] if is_web else url  # elsewhere, ? is a part of the name
     return path.rstrip("/").rsplit("/", 1)[-1]
 
 
@@ -72,13 +70,13 @@ def is_in_this_process(url: str) -> bool:
 
 def exists(url: str) -> bool:
     """Whether there is a file or folder."""
-    with _storage(url) as (fs, path):
+    with storage(url) as (fs, path):
         return bool(fs.exists(path))
 
 
 def is_new(url: str) -> bool:
     """Whether a folder is not there, or holds nothing but files that were never finished."""
-    with _storage(url) as (fs, path):
+    with storage(url) as (fs, path):
         if not fs.exists(path):
             return True
         return fs.isdir(path) and all(name.endswith(PARTIAL) for name in fs.ls(path, detail=False))
@@ -90,7 +88,7 @@ def read_object(url: str, max_bytes: int = MAX_OBJECT_BYTES) -> bytes | None:
     Raises:
         ValueError: if it is no regular file, or larger than that.
     """
-    with _storage(url) as (fs, path):
+    with storage(url) as (fs, path):
         try:
             return _read(fs, path, max_bytes)
         except (FileNotFoundError, NotADirectoryError):
@@ -105,7 +103,7 @@ def fetch(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
         ValueError: if it is no regular file, or larger than that.
         Exception: whatever the storage's library raises, once all attempts failed.
     """
-    fs, path = _located(url)
+    fs, path = located(url)
     for attempt in range(1, MAX_READ_ATTEMPTS + 1):
         try:
             return _read(fs, path, max_bytes)
@@ -118,8 +116,8 @@ def fetch(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     raise AssertionError
 
 
-def _read(fs: AbstractFileSystem, path: str, max_bytes: int) -> bytes:
-    if _is_local(fs):
+def _read(fs: Any, path: str, max_bytes: int) -> bytes:
+    if is_local_disk(fs):
         return local_files.read_regular(path, max_bytes)
     with fs.open(path, "rb") as file:
         local_files.require_size(path, file.size or 0, max_bytes)
@@ -141,8 +139,8 @@ def write_object(url: str, data: bytes) -> None:
         ValueError: if there is something else than a regular file, or none can be there.
     """
     require_file(url)
-    with _storage(url) as (fs, path):
-        if not _is_local(fs):
+    with storage(url) as (fs, path):
+        if not is_local_disk(fs):
             kind = mimetypes.guess_type(url)[0] if "s3" in fs.protocol else None  # a browser asks the bucket for it
             fs.pipe_file(path, data, **({"ContentType": kind} if kind else {}))
             return
@@ -169,7 +167,7 @@ def replacing(url: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="magic-export-") as folder:
         finished = Path(folder, f"export{Path(file_name(url)).suffix}")  # its ending tells a bucket what it is
         yield finished
-        with _storage(url) as (fs, path):
+        with storage(url) as (fs, path):
             fs.put_file(str(finished), path)
 
 
@@ -178,8 +176,8 @@ def remove(url: str) -> None:
 
     The URL is taken literally: fsspec's own rm would take `?`, `*` and `[` in it for a pattern, and delete neighbours.
     """
-    with _storage(url) as (fs, path):
-        if not _is_local(fs):
+    with storage(url) as (fs, path):
+        if not is_local_disk(fs):
             with ThreadPoolExecutor(NUM_DELETING_THREADS) as threads:
                 list(threads.map(fs.rm_file, fs.find(path)))
         elif Path(path).is_dir():
@@ -190,13 +188,13 @@ def remove(url: str) -> None:
 
 def names_in(url: str) -> set[str]:
     """Names of the files and folders in a folder."""
-    with _storage(url) as (fs, path):
+    with storage(url) as (fs, path):
         return {entry.rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False)}
 
 
 def names_below(url: str) -> set[str]:
     """Names of all files below a folder, relative to it, from a fresh listing; none where there is no folder."""
-    with _storage(url) as (fs, path):
+    with storage(url) as (fs, path):
         return {name[len(path.rstrip("/")) + 1 :] for name in fs.find(path)}
 
 
@@ -206,28 +204,34 @@ class Expansion(NamedTuple):
     urls: list[str]
     is_single: bool
     """Whether the URL names one file, not a folder or a pattern."""
+    root: str
+    """URL of the folder that was named, or of the one above the first wildcard of a pattern."""
 
 
 def expand(url: str) -> Expansion:
     """The files that a URL stands for: the file itself, all files below a folder, or all that fit a pattern.
 
+    On this machine, links to folders are followed.
+
     Raises:
         Exception: whatever the storage's library raises.
     """
-    fs, path = _located(url)
+    fs, path = located(url)
+    fs, root = (LinkFollowing() if is_local_disk(fs) else fs), path
     if fs.isdir(path):
         paths = fs.find(path)
     elif fs.exists(path):
         paths = [path]
     else:
-        paths = fs.glob(path) if any(sign in path for sign in WILDCARDS) else []
-    urls = [each if _is_local(fs) else fs.unstrip_protocol(each) for each in paths]
-    return Expansion(urls, paths == [path])
+        root = re.split(r"[*?[]", path)[0].rpartition("/")[0]
+        paths = fs.glob(path, withdirs=False) if any(sign in path for sign in WILDCARDS) else []
+    root, *urls = [each if is_local_disk(fs) else fs.unstrip_protocol(each) for each in (root, *paths)]
+    return Expansion(urls, paths == [path], root)
 
 
 def size_bytes(url: str) -> int:
     """Size of a file."""
-    with _storage(url) as (fs, path):
+    with storage(url) as (fs, path):
         return int(fs.size(path))
 
 
@@ -250,43 +254,5 @@ def for_ray_train(url: str) -> tuple[str, PyFileSystem | None]:
     address = parse(url)
     if address.is_local:
         return address.path, None
-    fs, path = _on_storage(address, use_listings_cache=False)
+    fs, path = on_storage(address, use_listings_cache=False)
     return path, PyFileSystem(FSSpecHandler(fs))
-
-
-def _is_local(fs: AbstractFileSystem) -> bool:
-    return isinstance(fs, LocalFileSystem)
-
-
-def _located(url: str) -> tuple[Any, str]:
-    """The file system that an address is of, and the path on it."""
-    address = parse(url)
-    return (LocalFileSystem(), address.path) if address.is_local else _on_storage(address)
-
-
-def _on_storage(address: Address, **options: Any) -> tuple[Any, str]:
-    """The file system of a bucket or a host, and the path on it, which is never parsed: nothing in it is special."""
-    fs, root = url_to_fs(address.root, **options)
-    path = address.path if address.protocol in WEB else address.path.rstrip("/")
-    return fs, root + path
-
-
-@contextmanager
-def _storage(url: str) -> Iterator[tuple[Any, str]]:
-    """A file system that forgets what it listed before, and the path on it.
-
-    Raises:
-        OSError: what went wrong within the block, told with what a user can do about it.
-    """
-    address = parse(url)
-    try:
-        fs, path = _located(url)
-        fs.invalidate_cache()
-        yield fs, path
-    except (FileNotFoundError, NotADirectoryError, UnusableFileError):
-        raise
-    except Exception as error:  # every storage library has errors of its own
-        if address.is_local:
-            raise
-        reason = f"expected storage that answers at {shown(url)}, got {typed_line(error)}; {advice_on(url)}"
-        raise OSError(reason) from error

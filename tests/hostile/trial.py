@@ -126,8 +126,8 @@ def _try_one(kind: str, seed: int, number: int) -> Outcome:
     from tests.hostile.kinds import KINDS
 
     rng = np.random.default_rng([seed, list(KINDS).index(kind), number])
-    _reset_peak()
-    name, start, before = "making it", time.monotonic(), _memory("VmRSS")
+    reset_peak()
+    name, start, before = "making it", time.monotonic(), rss_bytes()
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         try:
             case = KINDS[kind].make(rng, Path(folder))
@@ -136,7 +136,7 @@ def _try_one(kind: str, seed: int, number: int) -> Outcome:
         except BaseException as error:  # noqa: BLE001 - whatever came, it is what a user would have got
             place = traceback.extract_tb(error.__traceback__)[-1]
             answer, is_acceptable = f"{error!r} at {Path(place.filename).name}:{place.lineno}"[:600], False
-    seconds, added = time.monotonic() - start, max(_memory("VmHWM") - before, 0)
+    seconds, added = time.monotonic() - start, max(peak_bytes() - before, 0)
     if added > MAX_CASE_BYTES:
         answer, is_acceptable = f"{added / 1e9:.1f} GB of memory", False
     return Outcome(
@@ -150,9 +150,19 @@ def _try_one(kind: str, seed: int, number: int) -> Outcome:
     )
 
 
-def _reset_peak() -> None:
+def reset_peak() -> None:
     """Let the kernel count this process' peak memory from now on."""
     Path("/proc/self/clear_refs").write_text("5")
+
+
+def rss_bytes() -> int:
+    """Memory that this process takes now."""
+    return _memory("VmRSS")
+
+
+def peak_bytes() -> int:
+    """The most memory that this process took since reset_peak()."""
+    return _memory("VmHWM")
 
 
 def _memory(field: str) -> int:

@@ -30,7 +30,7 @@ def test_a_path_is_a_path_whatever_is_in_it(name, tmp_path, monkeypatch):
     for url in (name, f"./{name}", f"{tmp_path}/{name}", f"file://{tmp_path}/{name}", f"../{tmp_path.name}/{name}"):
         assert absolute(url) == f"{tmp_path}/{name}"
         assert fetch(url) == b"mine"
-        assert expand(url) == ([f"{tmp_path}/{name}"], True)
+        assert expand(url)[:2] == ([f"{tmp_path}/{name}"], True)
     write_object(f"{tmp_path}/new-{name}", b"new")
     assert (tmp_path / f"new-{name}").read_bytes() == b"new"
 
@@ -39,7 +39,7 @@ def test_a_path_is_a_path_whatever_is_in_it(name, tmp_path, monkeypatch):
 def test_an_object_on_storage_has_any_name(name, s3):
     write_object(f"{s3}/set/{name}", b"mine")
     assert read_object(f"{s3}/set/{name}") == fetch(f"{s3}/set/{name}") == b"mine"
-    assert expand(f"{s3}/set") == ([f"{s3}/set/{name}"], False)
+    assert expand(f"{s3}/set")[:2] == ([f"{s3}/set/{name}"], False)
     assert exists(f"S3{s3[2:]}/set/{name}")
 
 
@@ -146,8 +146,8 @@ def test_every_protocol_has_an_example_that_is_one():
 
 
 def test_a_folder_without_a_name_that_can_be_written_down(tmp_path, caplog):
-    """The others are used; the one that no record could hold is named, its bytes written out."""
+    """The others are used; the one that no record could hold is named, in characters that a terminal can show."""
     (tmp_path / "good.png").touch()
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xffd\x1b.png")).touch()
     assert list_pictures([str(tmp_path)]) == [f"{tmp_path}/good.png"]
-    assert f"left out {tmp_path}/b\\xffd\\x1b.png: its name is not UTF-8" in caplog.text
+    assert "1 with a name that is not UTF-8 ('b\\udcffd\\x1b.png')" in caplog.text

@@ -1,0 +1,63 @@
+"""The file systems behind addresses: the one module that imports fsspec. `door.py` reads and writes through them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from magic.checks import shown, typed_line
+from pipelines.storage.addresses import WEB, Address, advice_on, parse
+from pipelines.storage.local_files import UnusableFileError
+from pipelines.storage.local_folders import Entries, walk
+
+
+class LinkFollowing(LocalFileSystem):  # type: ignore[misc]
+    """The disks of this machine; find and glob also look where links to folders lead."""
+
+    cachable = False
+
+    def walk(self, path: str, maxdepth: int | None = None, **_: Any) -> Iterator[tuple[str, Entries, Entries]]:
+        """Every folder at or below a path, with its folders and files."""
+        return walk(path, maxdepth)
+
+
+def is_local_disk(fs: AbstractFileSystem) -> bool:
+    """Whether a file system is that of this machine."""
+    return isinstance(fs, LocalFileSystem)
+
+
+def located(url: str) -> tuple[Any, str]:
+    """The file system that an address is of, and the path on it."""
+    address = parse(url)
+    return (LocalFileSystem(), address.path) if address.is_local else on_storage(address)
+
+
+def on_storage(address: Address, **options: Any) -> tuple[Any, str]:
+    """The file system of a bucket or a host, and the path on it, which is never parsed: nothing in it is special."""
+    fs, root = url_to_fs(address.root, **options)
+    path = address.path if address.protocol in WEB else address.path.rstrip("/")
+    return fs, root + path
+
+
+@contextmanager
+def storage(url: str) -> Iterator[tuple[Any, str]]:
+    """A file system that forgets what it listed before, and the path on it.
+
+    Raises:
+        OSError: what went wrong within the block, told with what a user can do about it.
+    """
+    address = parse(url)
+    try:
+        fs, path = located(url)
+        fs.invalidate_cache()
+        yield fs, path
+    except (FileNotFoundError, NotADirectoryError, UnusableFileError):
+        raise
+    except Exception as error:  # every storage library has errors of its own
+        if address.is_local:
+            raise
+        reason = f"expected storage that answers at {shown(url)}, got {typed_line(error)}; {advice_on(url)}"
+        raise OSError(reason) from error
