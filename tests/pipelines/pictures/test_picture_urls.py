@@ -97,7 +97,7 @@ def test_brackets_of_a_pattern_are_explained(tmp_path):
 @pytest.mark.parametrize("name", ODD)
 def test_pipes_devices_and_enormous_files_are_refused_when_they_are_named(tmp_path, name):
     make_odd(tmp_path)
-    with pytest.raises(ValueError, match=f"expected a style picture at .*{name}, got: expected a .*file"):
+    with pytest.raises(ValueError, match=f"expected a style picture at .*{name}, got: expected (a .*file|at most)"):
         read_single(str(tmp_path / name), "style")
 
 
