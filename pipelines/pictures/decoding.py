@@ -5,7 +5,7 @@ What is done to pictures that are not plain RGB, in this order:
 =============  =============================================================================================
 other formats  refused by name, see `formats/known.py`; nothing but the formats listed there is opened
 bombs          refused by the size in the header, before a pixel is decoded, if decoding would take more memory
-               than there is for it, see `reading_memory.py`
+               than there is for it, see `reading_memory.py`; a JPEG of very many scans is refused, too
 truncated      refused (Pillow's strict decoding), as is everything else that Pillow finds damaged
 many pages     the largest page of a TIFF, of several the first; refused if it is marked as a smaller copy of another
 animation      its first picture
@@ -41,7 +41,7 @@ from pipelines.pictures.formats.headers import (
     prepare_jpeg2000,
     prepare_png,
     require_avif_colours,
-    require_small_exif,
+    require_modest_jpeg,
     webp_size,
 )
 from pipelines.pictures.formats.known import AVIF, JPEG, JPEG2000, PNG, TIFF, WEBP, Format, format_of
@@ -111,7 +111,7 @@ def _opened(data: bytes, kind: Format, require_room: Callable[[int, int], None])
     """The picture of a file, once it is known that there is memory for decoding it."""
     page = 0
     if kind is JPEG:
-        require_small_exif(data)
+        require_modest_jpeg(data)
     if kind is WEBP:
         require_room(*webp_size(data))
     if kind is TIFF:

@@ -22,6 +22,8 @@ JP2_COLOURS = {12: "CMYK", 16: "sRGB", 17: "grey", 18: "sYCC"}
 START_OF_SCAN, APP1 = 0xDA, 0xE1
 JPEG_ALONE = (0x00, 0x01, *range(0xD0, 0xDA), 0xFF)
 """JPEG markers without data."""
+MAX_SCANS = 100
+"""Progressive JPEG files have about ten, and some more in the small copies that they carry."""
 MAX_EXIF_BYTES = 100_000
 """EXIF is one segment of a JPEG file, of up to 65,533 bytes."""
 
@@ -110,12 +112,15 @@ def prepare_jpeg2000(image: Image.Image, data: bytes) -> None:
         image.info["icc_profile"] = data[place + 7 : place - 4 + int.from_bytes(data[place - 4 : place], "big")]
 
 
-def require_small_exif(data: bytes) -> None:
-    """Refuse a JPEG file with more EXIF than its standard has room for: Pillow would take much memory for it.
+def require_modest_jpeg(data: bytes) -> None:
+    """Refuse a JPEG file that would take Pillow much time, by many scans of the whole picture, or much memory, by more
+    EXIF than its standard has room for.
 
     Raises:
-        ValueError: if there is more.
+        ValueError: if it would.
     """
+    num_scans = data.count(bytes((0xFF, START_OF_SCAN)))
+    require(num_scans <= MAX_SCANS, f"a JPEG of at most {MAX_SCANS} scans", num_scans, "save it anew")
     total, position = 0, data.find(b"\xff", 2)
     while 0 <= position < len(data) - 10 and data[position + 1] != START_OF_SCAN:
         length = int.from_bytes(data[position + 2 : position + 4], "big")

@@ -15,6 +15,7 @@ from magic.networks.packed import pack_generator
 from pipelines.pictures.crops import fixed_memory
 from pipelines.pictures.picture_urls import list_pictures
 from pipelines.pictures.reading import read_picture
+from pipelines.pictures.reading_memory import free_bytes
 from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.pictures.source_records import PictureInfo
 from pipelines.pictures.sources import Source
@@ -35,7 +36,7 @@ def surveyed(folder, least_px=1) -> Source:
             PictureInfo(url=url, sha256=digest, height=pixels.shape[0], width=pixels.shape[1], tone=tone_of(pixels))
         )
     large = tuple(info for info in found if min(info.height, info.width) >= least_px)
-    return Source(config, large, (None,) * len(large), ())
+    return Source(config, large, (None,) * len(large), (), free_bytes())
 
 
 @pytest.fixture

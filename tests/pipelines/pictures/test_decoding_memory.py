@@ -58,6 +58,16 @@ def test_decoding_takes_what_its_format_promises(kind, tmp_path):
     assert int(shown.stdout) <= kind.decoding_bytes * HEIGHT * WIDTH + BESIDE_BYTES
 
 
+def test_a_jpeg_of_very_many_scans_is_refused():
+    file = io.BytesIO()
+    Image.new("L", (800, 800)).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    last = data[data.rindex(b"\xff\xda") : -2]
+    assert decode(data[:-2] + 50 * last + data[-2:]).shape == (800, 800, 3)
+    with pytest.raises(ValueError, match="a JPEG of at most 100 scans, got 10"):
+        decode(data[:-2] + 100 * last + data[-2:])
+
+
 SIDE = 60_000
 ENORMOUS_PNG = png(np.zeros((1, 1)), 0, 8)[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", SIDE, SIDE, 16, 6, 0, 0, 0))
 BOMBS = {

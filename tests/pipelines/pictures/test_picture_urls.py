@@ -43,6 +43,8 @@ def test_every_ending_of_a_format_that_is_read_is_taken(tmp_path):
     ):
         save(tmp_path / name, kind)
     assert names(tmp_path) == names(f"{tmp_path}/*") == ["a.avif", "b.JFIF", "c.jp2", "d.mpo", "e.webp"]
+    for url in list_pictures([str(tmp_path)]):
+        assert read_single(url, "style").pixels.shape == (40, 50, 3)
 
 
 def test_links_to_folders_are_followed_once(tmp_path):
