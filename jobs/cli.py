@@ -88,9 +88,12 @@ def _parse_submit(args: Sequence[str]) -> SubmitConfig:
 
 def _raise_in_one_line(event: ParseErrorEvent) -> None:
     """Take a bad value over from tyro, which would draw a box around it and name inner parts of our code."""
+    if isinstance(event, InstantiationFailure) and event.argument:
+        asked = event.argument.lowered
+        kind = str(asked.metavar).replace("{None}|", "")  # None is what an option is that is left out
+        raise ValueError(f"expected {kind} for {asked.name_or_flags[-1]}; {event.message}")
     if isinstance(event, InstantiationFailure):
-        option = f"{event.argument.lowered.name_or_flags[-1]}: " if event.argument else ""
-        raise ValueError(f"{option}{event.message}")
+        raise ValueError(event.message)
 
 
 def run(settings: Any) -> None:

@@ -26,6 +26,7 @@ from jobs.settings.submission_config import (
     SubmitConfig,
 )
 from jobs.settings.training_config import TrainConfig
+from pipelines.interrupts import heeded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +45,10 @@ class Command:
 
     def run(self, settings: Any) -> None:
         """Do what the command does."""
-        module, function = self.function.split(":")
-        getattr(import_module(module), function)(settings)
+        module, name = self.function.split(":")
+        with heeded():  # the import of large libraries takes seconds, and swallows Ctrl-C here and there
+            function = getattr(import_module(module), name)
+        function(settings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

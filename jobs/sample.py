@@ -1,13 +1,12 @@
 """`magic sample`: sheets of unguided collages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from numpy import ndarray
-from tqdm import tqdm
 
 from jobs.models.lookup import Model, find_model
 from jobs.settings.measure_config import SampleConfig
@@ -21,6 +20,7 @@ from pipelines.export.png import encode_png
 from pipelines.pictures.crops import crop
 from pipelines.pictures.reading import picture_shares, read_picture
 from pipelines.pictures.settings import CropConfig, SourceConfig
+from pipelines.progress import Progress, progress
 from pipelines.storage.door import absolute, join, write_object
 from pipelines.storage.outputs import require_folder
 
@@ -44,8 +44,9 @@ def sample(config: SampleConfig) -> str:
     require(not generator.config.guided, "an unguided model", f"{model.uri}, guided", "use magic poster")
     size, multiple = config.size or model.crops.patch_px, generator.config.multiple
     require(size % multiple == 0, f"a size that is a multiple of 2^depth = {multiple}", size, "change --size")
-    with Sampler(config, generator, memory_sets(config, model, size)) as sampler:
-        sheets = sampler.sheets()
+    sets = memory_sets(config, model, size)
+    with progress("sampling", num_collages(config, sets), "collage") as shown:
+        sheets = Sampler(config, generator, sets, shown).sheets()
     for name, panels in sheets.items():
         write_object(join(out, f"{name}.png"), encode_png(sheet(panels, max(size, MIN_PANEL_PX))))
     print(f"wrote {', '.join(f'{name}.png' for name in sheets)} to {printable(out)}")
@@ -61,23 +62,31 @@ def memory_sets(config: SampleConfig, model: Model, size_px: int) -> dict[tuple[
     return {(k, seed): sets.set_of(k, seed) for k in config.templates for seed in config.all_seeds}
 
 
-class Sampler:
-    """Paints collages of memory sets under a progress bar, and lays them out on sheets."""
+def num_steps(config: SampleConfig) -> int:
+    """How many pictures there are from one memory set to the next."""
+    return config.between if len(config.all_seeds) > 1 else 0
 
-    def __init__(self, config: SampleConfig, generator: Generator, sets: Mapping[tuple[int, int], list[Patch]]) -> None:
-        self.config, self.sets = config, sets
+
+def num_collages(config: SampleConfig, sets: Sized) -> int:
+    """How many collages are painted."""
+    return len(sets) + len(config.templates) * num_steps(config)
+
+
+class Sampler:
+    """Paints collages of memory sets, and lays them out on sheets."""
+
+    def __init__(
+        self,
+        config: SampleConfig,
+        generator: Generator,
+        sets: Mapping[tuple[int, int], list[Patch]],
+        shown: Progress,
+    ) -> None:
+        self.config, self.sets, self.shown = config, sets, shown
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.generator = generator.to(self.device)
-        self.steps = np.linspace(0, 1, config.between if len(config.all_seeds) > 1 else 0)
+        self.steps = np.linspace(0, 1, num_steps(config))
         """How far between two memory sets, 0 to 1."""
-        total = len(sets) + len(config.templates) * len(self.steps)
-        self.bar = tqdm(total=total, desc="sampling", unit="collage")
-
-    def __enter__(self) -> "Sampler":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
 
     def sheets(self) -> dict[str, list[list[Panel]]]:
         """The panels of each sheet, in rows, by the sheet's name."""
@@ -94,7 +103,7 @@ class Sampler:
         return [Panel(f"K = {k}, {step:.2f}", self._paint(blend(one, other, step)).image) for step in self.steps]
 
     def _paint(self, elements: Sequence[Patch]) -> SetCollage:
-        self.bar.update()
+        self.shown.update()
         return collage_of(self.generator, elements, self.device)
 
 

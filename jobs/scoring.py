@@ -6,7 +6,6 @@ from functools import lru_cache
 
 from jaxtyping import UInt8
 from numpy import ndarray
-from tqdm import tqdm
 
 from jobs.settings.measure_config import ScoreConfig
 from magic.checks import printable, require
@@ -19,6 +18,7 @@ from pipelines.pictures.picture_urls import list_pictures
 from pipelines.pictures.reading import read_resized, read_single, read_source
 from pipelines.pictures.settings import SourceConfig
 from pipelines.posters.finished_poster import CONTENT, FinishedPoster
+from pipelines.progress import counted
 from pipelines.storage.door import write_object
 from pipelines.storage.outputs import require_file
 from pipelines.storage.records import json_bytes
@@ -52,7 +52,7 @@ def score(config: ScoreConfig) -> dict[str, dict[str, float]]:
         require_file(config.json)
     pictures = {picture.url: picture for url in config.pictures for picture in pictures_at(url, config)}
     measured = {}
-    for picture in tqdm(pictures.values(), desc="measuring", unit="picture", disable=len(pictures) < 2):
+    for picture in counted(pictures.values(), "measuring", len(pictures), "picture"):
         measured[printable(picture.url)] = measures(picture)
     print(measures_table(measured))
     if config.json:

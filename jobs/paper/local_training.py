@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from tqdm import tqdm
 
 from jobs.settings.training_config import TrainConfig
 from magic.scene.memory import Pictures
@@ -18,6 +17,7 @@ from magic.training.batch import Batch
 from magic.training.checkpoint import load_state, save_state
 from magic.training.step import TrainState, new_state, train_step
 from pipelines.pictures.crops import draw_batch
+from pipelines.progress import progress
 from pipelines.storage.claims import claim
 from pipelines.storage.records import Record
 
@@ -79,7 +79,7 @@ def train_here(
     state = new_state(config.generator, config.discriminator, config.losses, config.optimizer, device=device)
     spent_s = resume(folder, state)
     last_step = last_save = time.monotonic()
-    with tqdm(desc=config.name, total=round(seconds), initial=round(spent_s), unit="s", position=slot) as bar:
+    with progress(config.name, round(seconds), "second", initial=round(spent_s), position=slot) as shown:
         for batch in prefetched(config, content, style, state.step):
             if spent_s >= seconds:
                 break
@@ -87,8 +87,8 @@ def train_here(
             now = time.monotonic()
             spent_s, last_step = spent_s + now - last_step, now
             if state.step % config.log_every == 0:
-                bar.set_postfix_str(f"step {state.step}, generator {terms['loss/generator'].item():.3f}")
-                bar.update(round(min(spent_s, seconds)) - bar.n)
+                shown.note = f"step {state.step}, generator {terms['loss/generator'].item():.3f}"
+                shown.update(round(min(spent_s, seconds)) - shown.num_done)
             if now > last_save + SAVE_EVERY_S:
                 save(folder, state, spent_s)
                 last_step = last_save = time.monotonic()

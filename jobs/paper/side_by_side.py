@@ -14,7 +14,8 @@ from multiprocessing.synchronize import RLock
 from typing import TypeVar
 
 import torch
-from tqdm import tqdm
+
+from pipelines.progress import share_terminal
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -61,7 +62,7 @@ def _start_process(slots: "SimpleQueue[int]", lock: RLock, num_threads: int) -> 
     _slot = slots.get()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes: the parent alone reports it
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
-    tqdm.set_lock(lock)
+    share_terminal(lock)
     torch.set_num_threads(num_threads)
 
 

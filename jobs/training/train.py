@@ -18,7 +18,7 @@ from jobs.models.lookup import read_model
 from jobs.models.model_folder import Registrable, metrics_of_run, newest_sheet, register_model
 from jobs.models.recipe import RECIPE, Recipe, TrainingIdentity
 from jobs.settings.training_config import TrainConfig
-from jobs.training.progress import watched
+from jobs.training.board import watched
 from jobs.training.training_loop import TrainingTask, training_loop
 from magic.checks import printable
 from pipelines.pictures.sources import Source, survey

@@ -9,17 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from tqdm import tqdm
 
-from magic.checks import printable
 from magic.geometry import Box
 from pipelines.export.formats import TIFF_TILE_PX, ExportOptions, format_of
 from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.progress import Progress, progress
 from pipelines.storage.door import file_name, replacing
 from pipelines.storage.outputs import require_file, require_folder
 
@@ -78,17 +76,14 @@ class ExportRequest:
 
     @contextmanager
     def open(self, num_levels: int = 1) -> Iterator[tuple[Path, "LayerReader"]]:
-        """The local file to write, and the layer's pixels for it, under a progress bar.
+        """The local file to write, and the layer's pixels for it, while it is shown how far they are.
 
         Args:
             num_levels: how many levels of the pyramid will be read.
         """
         rows = sum(self.poster.store.size(level)[0] for level in range(num_levels))
-        with (
-            replacing(self.url) as path,
-            tqdm(total=rows, desc=printable(file_name(self.url)), unit="row", leave=False) as bar,
-        ):
-            yield path, LayerReader(self.poster, self.layer, bar)
+        with replacing(self.url) as path, progress(file_name(self.url), rows, "row", leave=False) as shown:
+            yield path, LayerReader(self.poster, self.layer, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,7 @@ class LayerReader:
 
     poster: FinishedPoster
     layer: str
-    bar: Any
+    shown: Progress
 
     def bands(self, level: int = 0) -> Iterator[UInt8[ndarray, "h W 3"]]:
         """All rows of a pyramid level, some at a time."""
@@ -109,7 +104,7 @@ class LayerReader:
                 box = Box(top, left, bottom, min(left + PIECE_PX, width))
                 band[:, box.left : box.right] = self.poster.rgb(self.layer, box, level)
             yield band
-            self.bar.update(len(band))
+            self.shown.update(len(band))
 
     def tiles(self, level: int, size: tuple[int, int]) -> Iterator[UInt8[ndarray, "h w 3"]]:
         """All tiles of a pyramid level, in reading order. At its edges the last pixels are repeated."""

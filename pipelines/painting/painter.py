@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 import ray
-from tqdm import tqdm
 
 from magic.networks.generator import Net, Statistics
 from magic.networks.norm import Moments
@@ -20,6 +19,7 @@ from pipelines.painting.poster_task import PosterTask
 from pipelines.painting.tile_worker import Measurement, TileWorker
 from pipelines.posters.layers import UNREFINED
 from pipelines.posters.poster_store import Coverage, PosterStore
+from pipelines.progress import Progress, progress
 from pipelines.workers.assignment import TaskHomes
 from pipelines.workers.pool import WorkerPool
 
@@ -53,10 +53,10 @@ def paint(
     statistics: Statistics = {}
     with (
         closing(_pool(task, num_workers, gpus_per_worker)) as pool,
-        tqdm(total=_num_tasks(task), unit="tile") as bar,
+        progress("painting", _num_tasks(task), "tile") as shown,
     ):
         for net in task.num_statistics:
-            statistics[net] = _NetworkPainter(task, net, pool, bar).paint()
+            statistics[net] = _NetworkPainter(task, net, pool, shown).paint()
     task.store.drop(UNREFINED)
     return statistics
 
@@ -76,35 +76,35 @@ def _stored_statistics(task: PosterTask) -> Statistics:
 class _NetworkPainter:
     """Paints what one network computes of a poster."""
 
-    def __init__(self, task: PosterTask, net: Net, pool: WorkerPool, bar: Any) -> None:
-        self.task, self.net, self.pool, self.bar = task, net, pool, bar
+    def __init__(self, task: PosterTask, net: Net, pool: WorkerPool, shown: Progress) -> None:
+        self.task, self.net, self.pool, self.shown = task, net, pool, shown
         self.homes = TaskHomes()
 
     def paint(self) -> list[Moments]:
         """Measure all statistics, then render; returns the statistics."""
         statistics: list[Moments] = []
         for number in range(self.task.num_statistics[self.net]):
-            self.bar.set_description(f"{self.net} statistics {number + 1}/{self.task.num_statistics[self.net]}")
+            self.shown.describe(f"{self.net} statistics {number + 1}/{self.task.num_statistics[self.net]}")
             statistics.append(self._measure(statistics))
-        self.bar.set_description(f"rendering: {self.net}")
+        self.shown.describe(f"rendering: {self.net}")
         self._render(statistics)
         return statistics
 
     def _render(self, statistics: Sequence[Moments]) -> None:
         done = self.task.store.done(self.task.last_layer(self.net))
-        self.bar.update(len(done))
+        self.shown.update(len(done))
         missing = [tile for tile in range(len(self.task.grid)) if tile not in done]
         for _ in self.pool.map(_call("render", self.net, statistics), missing, self.homes):
-            self.bar.update()
+            self.shown.update()
 
     def _measure(self, statistics: Sequence[Moments]) -> Moments:
         """The statistic that follows the given ones; goes on with what was saved of it."""
         covered = _SavedCoverage(self.task.store, self.net, len(statistics), self.task.measured_tiles)
-        self.bar.update(covered.num_tiles)
+        self.shown.update(covered.num_tiles)
         call = _call("measure", self.net, statistics)
         with closing(covered):
             for tile, measurement in self.pool.map(call, covered.missing, self.homes, kept=_is_kept):
-                self.bar.update()
+                self.shown.update()
                 covered.add(tile, measurement.moments)
         return covered.total
 

@@ -11,7 +11,6 @@ import ray
 from cachetools import LRUCache, cached
 from jaxtyping import UInt8
 from numpy import ndarray
-from tqdm import tqdm
 
 from magic.checks import printable, require
 from pipelines.pictures.decoding import reason_of
@@ -20,6 +19,7 @@ from pipelines.pictures.reading_memory import USABLE_SHARE
 from pipelines.pictures.settings import SourceConfig
 from pipelines.pictures.source_records import PictureInfo, SkippedPicture, SourceIdentity, SourceSummary
 from pipelines.pictures.tone import Tone, match_tone, pooled, tone_of
+from pipelines.progress import progress
 from pipelines.storage.door import absolute, is_in_this_process
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,6 @@ MAX_IN_FLIGHT = 64
 """Pictures that Ray tasks read at a time."""
 MAX_CACHED_BYTES = 1_000_000_000
 """Of decoded pictures that each process remembers, of those that the object store does not hold."""
-MIN_FOR_BAR = 50
-"""Fewer pictures are read so soon that a progress bar would only flicker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +117,9 @@ def survey(config: SourceConfig, *, min_side_px: int, name: str) -> Source:
     shares, reader_bytes = picture_shares(config), share_of_reader()
     urls = sorted(shares)
     pictures, references, skipped, room = [], [], [], config.hold_megabytes * 1_000_000
-    with tqdm(total=len(urls), desc=f"reading {name} pictures", unit="picture", disable=len(urls) < MIN_FOR_BAR) as bar:
+    with progress(f"reading {name} pictures", len(urls), "picture") as shown:
         for url, outcome, pixels in _examine_all(urls, config, min_side_px, reader_bytes):
-            bar.update()
+            shown.update()
             if isinstance(outcome, SkippedPicture):
                 log.warning("%s: skipped %s: %s", name, outcome.url, outcome.reason)
                 skipped.append(outcome)

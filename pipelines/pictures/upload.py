@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tqdm import tqdm
-
-from magic.checks import printable
 from pipelines.pictures.picture_urls import list_pictures
+from pipelines.progress import counted
 from pipelines.storage.door import absolute, exists, fetch, file_name, is_local, join, write_object
 
 FOLDER_DIGITS = 16
@@ -43,13 +41,7 @@ def _upload(url: str, target: str) -> str:
     copies = [join(folder, name) for name in names]
     with ThreadPoolExecutor(NUM_THREADS) as threads:
         sent = threads.map(_send, pictures, copies)
-        for _ in tqdm(
-            sent,
-            total=len(copies),
-            desc=f"uploading {printable(url)}",
-            unit="picture",
-            disable=len(copies) < NUM_THREADS,
-        ):
+        for _ in counted(sent, f"uploading {url}", len(copies), "picture"):
             pass
     return copies[0] if is_file(url) else folder
 

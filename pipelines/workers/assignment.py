@@ -8,13 +8,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, sqrt
 from typing import Any
 
 SMOOTHING = 0.3
 """Weight of the latest task in a worker's mean task time. The older tasks together weigh the rest."""
 MIN_TASK_S = 1e-6
 """The shortest task time that is recorded, so that a worker's speed stays finite."""
+MAX_FAILURES_IN_A_ROW = 3
+"""A worker on which so many tasks failed, one after the other, gets none while tasks succeed on others."""
+GOLDEN = (sqrt(5) - 1) / 2
+"""Multiples of it, modulo 1, are spread evenly over 0..1, however many they are."""
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +30,8 @@ class Worker:
     """Each unfinished task with its future result, oldest first. The actor works on the oldest."""
     mean_task_s: float | None = None
     """Exponentially smoothed mean of its task times in seconds, or None before it has finished one."""
+    num_failed: int = 0
+    """How many tasks failed on it since the last one that it finished."""
     _started_at: float = 0.0
     """When it could start on its oldest task."""
 
@@ -37,6 +43,7 @@ class Worker:
 
     def take_off(self, task: int, *, done: bool, now: float) -> None:
         """Remove a task that ended; if it was done, its time counts in the mean."""
+        self.num_failed = 0 if done else self.num_failed + 1
         task_s, self._started_at = max(now - self._started_at, MIN_TASK_S), now
         if done:
             mean_s = self.mean_task_s
@@ -57,6 +64,35 @@ class Worker:
 def total_speed(workers: Iterable[Worker]) -> float:
     """Tasks per second of all workers that have finished one."""
     return sum(1 / worker.mean_task_s for worker in workers if worker.mean_task_s is not None)
+
+
+def is_failing(worker: Worker) -> bool:
+    """Whether everything fails on a worker, as far as one can tell."""
+    return worker.num_failed >= MAX_FAILURES_IN_A_ROW
+
+
+def trusted(workers: Sequence[Worker], *, has_untried: bool) -> list[Worker]:
+    """The workers that should get tasks: all, unless tasks fail on some and not on others.
+
+    When a task fails, it may be the task's fault or the worker's. So the worker shows on tasks that were not tried yet
+    which it is, and the failed task waits for a worker on which the last one did not fail. A machine on which
+    everything fails is left out in this way, and costs no task its attempts.
+
+    Args:
+        workers: those that are ready.
+        has_untried: whether there are tasks that were not tried yet.
+
+    Example:
+        >>> good, stumbled, bad = Worker("good"), Worker("stumbled", num_failed=1), Worker("bad", num_failed=3)
+        >>> [worker.actor for worker in trusted([good, stumbled, bad], has_untried=True)]
+        ['good', 'stumbled']
+        >>> [worker.actor for worker in trusted([good, stumbled, bad], has_untried=False)]
+        ['good']
+        >>> [worker.actor for worker in trusted([bad], has_untried=True)]
+        ['bad']
+    """
+    limit = MAX_FAILURES_IN_A_ROW if has_untried else 1
+    return [worker for worker in workers if worker.num_failed < limit] or list(workers)
 
 
 def is_worth_a_task(worker: Worker, workers: Sequence[Worker], num_waiting: int, *, speed: float, now: float) -> bool:
@@ -126,12 +162,17 @@ class TaskHomes:
 
 
 class WaitingTasks:
-    """Tasks that are not assigned yet: one queue for each worker that is a home, and one for the tasks without."""
+    """Tasks that are not assigned yet: a queue for each worker that is a home, one for the untried tasks without, and
+    one for those to be tried again.
+    """
 
     def __init__(self, tasks: Iterable[int], homes: TaskHomes) -> None:
+        self._again: deque[int] = deque()
         self._homeless: deque[int] = deque()
         self._by_home: dict[Worker, deque[int]] = {}
         self._num_tasks = 0
+        self._spread = 0.0
+        """Where in a queue the latest task was that a worker got after a failure, 0 to 1."""
         for task in tasks:
             home = homes.home_of(task)
             queue = self._homeless if home is None else self._by_home.setdefault(home, deque())
@@ -141,22 +182,43 @@ class WaitingTasks:
     def __len__(self) -> int:
         return self._num_tasks
 
+    @property
+    def has_untried(self) -> bool:
+        """Whether any of them was not tried yet."""
+        return self._num_tasks > len(self._again)
+
     def take(self, worker: Worker) -> int:
         """Remove and return the next task for a worker.
 
-        That is the first task at home there; else the first without a home; else the last task of the worker that
-        has the longest queue at home.
+        That is one to be tried again; else the first task at home there; else the first without a home; else the last
+        task of the worker that has the longest queue at home. A worker that has finished none yet, or on which the last
+        one failed, gets untried tasks first. After a failure these come from all over the queue: where neighbours fail
+        together, the others tell whether everything does.
         """
         self._num_tasks -= 1
-        for queue in (self._by_home.get(worker), self._homeless):
-            if queue:
-                return queue.popleft()
-        return max(self._by_home.values(), key=len).pop()
+        queue, place = self._queue_for(worker), 0
+        if queue is not self._again and worker.num_failed:
+            self._spread = (self._spread + GOLDEN) % 1
+            place = int(self._spread * len(queue))
+        elif all(queue is not other for other in (self._again, self._homeless, self._by_home.get(worker))):
+            place = -1
+        task = queue[place]
+        del queue[place]
+        return task
 
-    def put_first(self, tasks: Sequence[int]) -> None:
-        """Put tasks back, in their order, before all others without a home. They have lost their own, if any."""
-        self._homeless.extendleft(reversed(tasks))
+    def put_back(self, tasks: Sequence[int]) -> None:
+        """Put tasks back that are to be tried again. They have lost their home, if any."""
+        self._again.extend(tasks)
         self._num_tasks += len(tasks)
+
+    def _queue_for(self, worker: Worker) -> deque[int]:
+        own = self._by_home.get(worker, deque())
+        longest = max(self._by_home.values(), key=len, default=deque())
+        untried = (own, self._homeless, longest)
+        is_proven = worker.mean_task_s is not None and not worker.num_failed
+        is_all_there_is = is_failing(worker)  # or it would not be asked, see trusted
+        order = (self._again, *untried) if is_proven or is_all_there_is else (*untried, self._again)
+        return next(queue for queue in order if queue)
 
 
 def assignments(
@@ -185,6 +247,7 @@ def assignments(
         >>> len(waiting)
         16
     """
+    workers = trusted(workers, has_untried=waiting.has_untried)
     speed = total_speed(workers) if waiting else 0.0
     for num_assigned in range(max_assigned):
         for worker in workers:

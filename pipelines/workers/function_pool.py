@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import ray
-from tqdm import tqdm
 
+from pipelines.progress import counted
 from pipelines.workers.pool import WorkerPool
 
 MAX_LOCAL_TASKS = 4
@@ -27,13 +27,13 @@ class FunctionPool:
         self._pool: WorkerPool | None = None
 
     def map(self, function: Callable[[Any, int], Any], numbers: Sequence[int], title: str) -> Iterator[tuple[int, Any]]:
-        """Apply a function to each number, under a progress bar.
+        """Apply a function to each number, while it is shown how far that is.
 
         Args:
             function: takes the shared object and a number. It may be called more than once for a number, if a worker
                 fails, and must allow that.
             numbers: the tasks.
-            title: of the progress bar.
+            title: what is done, to be shown.
 
         Yields:
             Each number with the function's result, in the order in which they are finished.
@@ -44,7 +44,7 @@ class FunctionPool:
         if self._pool is None and len(numbers) > min(self._num_workers, MAX_LOCAL_TASKS):
             self._pool = self._start()
         results = self._map_here(function, numbers) if self._pool is None else _map(self._pool, function, numbers)
-        yield from tqdm(results, total=len(numbers), desc=title, leave=False, disable=not numbers)
+        yield from counted(results, title, len(numbers), "task", leave=False)
 
     def close(self) -> None:
         """End all workers."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from pipelines.workers.assignment import TaskHomes, WaitingTasks, Worker, assignments
+from pipelines.workers.assignment import TaskHomes, WaitingTasks, Worker, assignments, is_failing
 from pipelines.workers.attempts import Attempts, cause_of
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,9 @@ class _Ended(NamedTuple):
 class WorkerPool:
     """Actors that get tasks as soon as they are ready, and are replaced when they die.
 
-    A task that raised an exception, or whose worker died, is tried again before all others. A task that fails too often
-    is given up, so that the others still get done; map then reports it. Workers may differ in speed: a slow one gets
+    A task that raised an exception, or whose worker died, is tried again, by a worker that does others well if there is
+    one. A task that fails too often is given up, so that the others still get done; map then reports it. A worker on
+    which everything fails gets no more tasks while others do theirs. Workers may differ in speed: a slow one gets
     fewer tasks, and towards the end none that all others would wait for.
 
     Example:
@@ -68,6 +69,8 @@ class WorkerPool:
         self._ready: list[Worker] = []
         self._events: SimpleQueue[tuple[Worker, Future[Any]]] = SimpleQueue()
         self._num_failed_starts = 0
+        self._others_may_come = True
+        """Whether workers that are starting are worth waiting for."""
         self._start_missing()
 
     def map(
@@ -95,10 +98,13 @@ class WorkerPool:
         """
         homes = TaskHomes() if homes is None else homes
         waiting, attempts = WaitingTasks(tasks, homes), Attempts(self._max_attempts)
+        for worker in self._ready:
+            worker.num_failed = 0  # of other work
         while not attempts.is_hopeless and (waiting or any(worker.assigned for worker in self._ready)):
             if self._events.empty():  # else the next event may say that another worker is free: hear it first
                 self._start_missing()
-                self._assign(waiting, 1 if attempts.has_suspects else QUEUED_PER_WORKER, call)
+                if not self._waits_for_others():
+                    self._assign(waiting, 1 if attempts.has_suspects else QUEUED_PER_WORKER, call)
             ended = self._next_ended(len(waiting))
             if ended is None:
                 continue
@@ -122,6 +128,7 @@ class WorkerPool:
         while len(self._starting) + len(self._ready) < self._num_workers:
             worker = Worker(self._start())
             self._starting.add(worker)
+            self._others_may_come = True
             self._listen(worker, worker.actor.ready.remote())
 
     def _listen(self, worker: Worker, reference: Any) -> Future[Any]:
@@ -129,6 +136,11 @@ class WorkerPool:
         result: Future[Any] = reference.future()
         result.add_done_callback(lambda done: self._events.put((worker, done)))
         return result
+
+    def _waits_for_others(self) -> bool:
+        """Whether everything fails on the workers that are ready, and there will soon be others."""
+        everything_fails = bool(self._ready) and all(is_failing(worker) for worker in self._ready)
+        return everything_fails and bool(self._starting) and self._others_may_come
 
     def _assign(self, waiting: WaitingTasks, max_assigned: int, call: Callable[[Any, int], Any]) -> None:
         for worker, task in assignments(self._ready, waiting, max_assigned, time.monotonic):
@@ -140,6 +152,7 @@ class WorkerPool:
         try:
             worker, result = self._events.get(timeout=MAX_EVENT_WAIT_S)
         except Empty:
+            self._others_may_come = False
             if not self._ready:
                 log.warning("%d tasks wait for a first worker: the cluster has no room yet", num_waiting)
             return None
@@ -170,7 +183,7 @@ class WorkerPool:
             lost = [ended.task]
         else:
             lost = self._remove_dead(ended.worker)
-        waiting.put_first(attempts.failed(lost, error))
+        waiting.put_back(attempts.failed(lost, error))
 
     def _remove_dead(self, worker: Worker) -> list[int]:
         """Remove a dead worker from the pool, and return the tasks that it had."""

@@ -47,7 +47,11 @@ TRAIN = ("train", "demo")
         (("--crops.num-templates", 0), "at least one template (K >= 1), got 0"),
         (("--crops.patch-px", 60), "multiple of 2^depth = 8, got 60; 64 would do"),
         (("--crops.patch-px", 8), "at least 2^4 pixels"),
-        (("--crops.patch-px", "wide"), "--crops.patch-px: invalid literal"),
+        (
+            ("--crops.patch-px", "wide"),
+            "expected INT for --crops.patch-px; invalid literal",
+        ),
+        (("--crops.min-templates", "few"), "expected INT for --crops.min-templates; no type matching"),
         (("--generator.depth", 0), "a depth in 1..8"),
         (("--losses.entropy", -1), "a loss weight entropy >= 0"),
         (("--workers", 0), "workers >= 1"),

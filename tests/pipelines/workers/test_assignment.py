@@ -128,7 +128,35 @@ def test_a_task_goes_home_if_there_is_the_choice():
     assert len(waiting) == 7
     assert [waiting.take(a) for _ in range(3)] == [1, 4, 6]  # those whose suspended work it holds
     assert waiting.take(a) == 0  # then those without a home
-    waiting.put_first([9])
-    assert [waiting.take(c) for _ in range(3)] == [9, 2, 3]
-    assert waiting.take(c) == 5  # and at last one that another worker would have gone on with
+    assert [waiting.take(c) for _ in range(3)] == [2, 3, 5]  # and at last one that another would have gone on with
     assert not len(waiting)
+
+
+def test_a_task_that_failed_is_tried_again_by_a_worker_that_does_others():
+    new, proven, stumbled = Worker("new"), Worker("proven", mean_task_s=1.0), Worker("stumbled", num_failed=1)
+    waiting = WaitingTasks(range(100), TaskHomes())
+    waiting.put_back([100, 101])
+    assert waiting.take(new) == 0
+    assert waiting.take(proven) == 100
+    spread = [waiting.take(stumbled) for _ in range(10)]  # untried ones, from all over the queue
+    assert len({task // 20 for task in spread}) == 5
+    assert max(spread) < 100
+    assert waiting.take(proven) == 101
+    assert waiting.has_untried
+    waiting.put_back([100])
+    assert [waiting.take(new) for _ in range(90)][-1] == 100
+    assert not waiting.has_untried
+
+
+def test_who_gets_tasks_when_some_failed():
+    good, stumbled, bad = (Worker(name, num_failed=n) for name, n in (("good", 0), ("stumbled", 1), ("bad", 3)))
+    for num_untried, again, expected in (
+        (9, [], "good stumbled"),
+        (0, [9], "good"),  # nobody tells by it whether it is the task or the worker
+    ):
+        waiting = WaitingTasks(range(num_untried), TaskHomes())
+        waiting.put_back(again)
+        given = [worker.actor for worker, _ in assignments([good, stumbled, bad], waiting, 1, lambda: 0.0)]
+        assert given == expected.split()
+    waiting = WaitingTasks(range(9), TaskHomes())
+    assert [worker.actor for worker, _ in assignments([bad], waiting, 1, lambda: 0.0)] == ["bad"]

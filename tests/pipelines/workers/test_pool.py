@@ -14,7 +14,7 @@ from pipelines.workers.pool import QUEUED_PER_WORKER, WorkerPool
 class Actor:
     def __init__(self, folder, fails_to_start=False):
         self.folder = folder
-        self.is_slow = False
+        self.is_slow = self.is_bad = False
         if fails_to_start:
             raise OSError("no model here")
 
@@ -40,6 +40,16 @@ class Actor:
         (folder / str(number)).touch()
         raise OSError("disk is full")
 
+    def fail_on_one(self, number, marks):
+        """Fail in the process that comes here first, whatever the task. It is ten times as fast, too."""
+        with suppress(FileExistsError):
+            (marks / "bad").mkdir()
+            self.is_bad = True
+        if self.is_bad:
+            raise OSError("no driver on this machine")
+        time.sleep(0.01)
+        return number
+
     def sleep(self, number, slow, seconds):
         """A task that takes the first worker to come here eight times as long."""
         with suppress(FileExistsError):
@@ -50,8 +60,8 @@ class Actor:
             file.write(f"{number}\n")
         return number * number, self.is_slow
 
-    def stumble(self, number, victim):
-        if number == victim:
+    def stumble(self, number, victims):
+        if number in victims:
             raise OSError("disk is full")
         return number
 
@@ -84,7 +94,7 @@ def test_a_task_that_always_kills_is_left_out_and_named(ray_here, tmp_path):
 def test_a_task_that_raises_is_tried_again_and_named_with_its_cause(ray_here, tmp_path):
     done = {}
     with pool(tmp_path) as workers, pytest.raises(RuntimeError, match="task 3 with: OSError: disk is full"):
-        done.update(workers.map(lambda actor, n: actor.stumble.remote(n, 3), range(8)))
+        done.update(workers.map(lambda actor, n: actor.stumble.remote(n, [3]), range(8)))
     assert sorted(done) == [0, 1, 2, 4, 5, 6, 7]
 
 
@@ -93,6 +103,23 @@ def test_when_all_fails_it_soon_ends(ray_here, tmp_path):
     with pool(tmp_path) as workers, pytest.raises(RuntimeError, match="10 tasks failed 3 times"):
         list(workers.map(lambda actor, n: actor.fail.remote(n, tmp_path), range(200)))
     assert len(list(tmp_path.iterdir())) < 40
+
+
+def test_a_worker_on_which_everything_fails_costs_no_task(ray_here, tmp_path):
+    with pool(tmp_path, 3) as workers:
+        assert sorted(workers.map(lambda actor, n: actor.fail_on_one.remote(n, tmp_path), range(60))) == [
+            (n, n) for n in range(60)
+        ]
+
+
+def test_ten_neighbours_that_fail_end_nothing_else(ray_here, tmp_path):
+    done = {}
+    with (
+        pool(tmp_path, 1) as workers,
+        pytest.raises(RuntimeError, match=r"15 tasks failed 3 times, task 2. with: OSError"),
+    ):
+        done.update(workers.map(lambda actor, n: actor.stumble.remote(n, range(20, 35)), range(80)))
+    assert sorted(done) == [n for n in range(80) if n not in range(20, 35)]
 
 
 def test_workers_that_do_not_start_are_an_error(ray_here, tmp_path):

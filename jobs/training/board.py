@@ -1,4 +1,4 @@
-"""A progress bar in the driver for work that happens in another process."""
+"""Progress in the driver of work that happens in another process."""
 
 import threading
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
-from tqdm import tqdm
+
+from pipelines.progress import progress
 
 MAX_WAIT_S = 10.0
 """For the board's answer; a bar that stands still does no harm."""
@@ -30,16 +31,15 @@ class Board:
 
 @contextmanager
 def watched(title: str, total: int, start: int, unit: str) -> Iterator[Any]:
-    """A board that any process can write to. It is shown as a progress bar until the block ends."""
+    """A board that any process can write to. What it holds is shown as progress until the block ends."""
     board: Any = Board.remote()  # type: ignore[attr-defined]
     done = threading.Event()
-    with tqdm(desc=title, total=total, initial=start, unit=unit) as bar:
+    with progress(title, total, unit, initial=start) as shown:
 
         def show() -> None:
             with suppress(RayError):  # the work goes on without its bar
-                position, note = ray.get(board.get.remote(), timeout=MAX_WAIT_S)
-                bar.set_postfix_str(note, refresh=False)
-                bar.update(max(position - bar.n, 0))
+                position, shown.note = ray.get(board.get.remote(), timeout=MAX_WAIT_S)
+                shown.update(max(position - shown.num_done, 0))
 
         def follow() -> None:
             while not done.wait(REFRESH_S):
