@@ -60,8 +60,8 @@ def report(command: str, by_seed: dict[int, list[Outcome]]) -> str:
     return (
         f"# Hostile and odd inputs\n\n`{command}` on {machine('ray', 'mlflow', 'pillow', 'tyro')}\n\n"
         f"{markdown_table(list(HEAD), rows)}\n\nUnacceptable is what no user should get: a traceback, silence, an "
-        f"error of several lines, more than {TIMEOUT_S} s, more than {MAX_CASE_BYTES / 1e9:g} GB, a wrong result. Memory "
-        "is what a case added to the process that tried it.\n\n"
+        f"error of several lines, more than {TIMEOUT_S} s, more than {MAX_CASE_BYTES / 1e9:g} GB, a wrong result. "
+        "Memory is what a case added to the process that tried it.\n\n"
         + "\n".join(bad or ["No answer was unacceptable."])
         + "\n"
     )
