@@ -2,6 +2,7 @@
 
 import logging
 import os
+import select
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from tyro.extras import subcommand_type_from_defaults
 
 from cluster.environment import prepare
 from jobs.commands import COMMANDS, GROUPS, SUBMIT, TRAIN, Command, Group, command_for, submittable
-from jobs.private_tyro import InstantiationFailure, ParseErrorEvent, on_parse_error
+from jobs.private_tyro import InstantiationFailure, ParseErrorEvent, on_parse_error, whole_words
 from jobs.settings.recipes import RECIPES
 from jobs.settings.submission_config import SubmitConfig
 from magic.checks import first_line, printable
@@ -42,7 +43,8 @@ COMMAND is one of {", ".join(submittable())}, with its own options behind it:
     magic submit --address http://127.0.0.1:8265 train small --style.urls photos/ --out s3://bucket/runs
 
 Pictures of this machine are copied next to --out. Ctrl-C leaves the job alone; the same command finds it again."""
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+STDOUT = 1
+FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 1, 2, 130, 141
 OUR_BUGS = (AssertionError, TypeError, AttributeError, LookupError, NameError, ImportError)
 """Errors that only a fault of ours can raise: their traceback is shown. All others become one line."""
 
@@ -54,7 +56,7 @@ def parse(args: Sequence[str] | None = None) -> Any:
         ValueError: for a value that is out of its range.
     """
     args = list(sys.argv[1:] if args is None else args)
-    with on_parse_error(_raise_in_one_line):
+    with on_parse_error(_raise_in_one_line), whole_words():
         if args[:1] == [SUBMIT.name]:
             return _parse_submit(args[1:])
         choices = reduce(or_, [*map(_choice, COMMANDS), *map(_group_choice, GROUPS)])
@@ -120,6 +122,16 @@ def _log_in_lines() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
+def _nobody_reads() -> bool:
+    """Whether the reader of our output has seen enough, as in `magic poster --help | head -3`."""
+    poll = select.poll()
+    poll.register(STDOUT, 0)
+    if not poll.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # for what Python flushes at its end
+    return True
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Parse the arguments and run the command; returns the exit code. What a user can mend is told in one line."""
     _log_in_lines()
@@ -133,6 +145,8 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f"magic: {brief(error)}", file=sys.stderr)
         return BAD_INPUT
     except Exception as error:  # a full disk, a lost server, work that keeps failing
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return UNREAD
         if debug or isinstance(error, OUR_BUGS):
             raise
         print(f"magic: failed: {brief(error)}", file=sys.stderr)

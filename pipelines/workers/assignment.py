@@ -183,9 +183,9 @@ class WaitingTasks:
         return self._num_tasks
 
     @property
-    def has_untried(self) -> bool:
-        """Whether any of them was not tried yet."""
-        return self._num_tasks > len(self._again)
+    def num_untried(self) -> int:
+        """How many of them were not tried yet."""
+        return self._num_tasks - len(self._again)
 
     def take(self, worker: Worker) -> int:
         """Remove and return the next task for a worker.
@@ -247,7 +247,7 @@ def assignments(
         >>> len(waiting)
         16
     """
-    workers = trusted(workers, has_untried=waiting.has_untried)
+    workers = trusted(workers, has_untried=waiting.num_untried > 0)
     speed = total_speed(workers) if waiting else 0.0
     for num_assigned in range(max_assigned):
         for worker in workers:

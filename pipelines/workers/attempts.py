@@ -10,6 +10,8 @@ from magic.checks import typed_line
 log = logging.getLogger(__name__)
 MAX_CONSECUTIVE_FAILURES = 10
 """After so many tasks were given up with no success in between, map stops: the other tasks would fail, too."""
+FEW_TASKS = 30
+"""So few untried tasks are tried all the same: it takes no longer than it took to find out that tasks fail."""
 
 
 class Attempts:
@@ -27,10 +29,13 @@ class Attempts:
         self._given_up: dict[int, Exception] = {}
         self._suspects: set[int] = set()
 
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether tasks fail one after the other, so that it is not worth trying the rest."""
-        return self._num_consecutive >= MAX_CONSECUTIVE_FAILURES
+    def is_hopeless(self, num_untried: int) -> bool:
+        """Whether tasks fail one after the other, so that it is not worth trying the rest.
+
+        Args:
+            num_untried: how many tasks were not tried yet. The failed ones should have been taken from among them all.
+        """
+        return self._num_consecutive >= MAX_CONSECUTIVE_FAILURES and num_untried >= FEW_TASKS
 
     @property
     def has_suspects(self) -> bool:

@@ -100,7 +100,7 @@ class WorkerPool:
         waiting, attempts = WaitingTasks(tasks, homes), Attempts(self._max_attempts)
         for worker in self._ready:
             worker.num_failed = 0  # of other work
-        while not attempts.is_hopeless and (waiting or any(worker.assigned for worker in self._ready)):
+        while not attempts.is_hopeless(waiting.num_untried) and (waiting or any(w.assigned for w in self._ready)):
             if self._events.empty():  # else the next event may say that another worker is free: hear it first
                 self._start_missing()
                 if not self._waits_for_others():

@@ -1,5 +1,7 @@
 """Wrong input gives one clear line, no traceback, exit code 2."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -210,3 +212,12 @@ def test_help_teaches(capsys, args):
         cli.parse(args)
     assert stopped.value.code == 0
     assert "magic" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """As in `magic poster --help | head -1`."""
+    command = [sys.executable, "-m", "jobs.cli", "poster", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.wait(60) == cli.UNREAD
+        assert process.stderr.read() == b""

@@ -253,3 +253,22 @@ def test_a_stopped_export_leaves_nothing(plain_posters, ending, tmp_path):
         process.send_signal(signal.SIGINT)
         assert "KeyboardInterrupt" in process.communicate(timeout=20)[1]
     assert not list(tmp_path.iterdir())
+
+
+SWALLOW = """
+import contextlib, signal, sys
+class Import:
+    def find_spec(self, name, path=None, target=None):
+        if name == "imagecodecs._deflate":
+            with contextlib.suppress(BaseException):
+                signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Import())
+"""
+
+
+def test_a_ctrl_c_that_the_import_of_a_codec_swallows_stops_the_export_all_the_same(plain_posters, tmp_path):
+    """It is imported at the first tile, and like every module of Cython's ends in a bare `except`."""
+    command = [sys.executable, "-c", SWALLOW + EXPORT, str(tmp_path), "tif", plain_posters[0].url]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.stderr.strip().endswith("KeyboardInterrupt")
+    assert not list(tmp_path.iterdir())

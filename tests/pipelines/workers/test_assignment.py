@@ -142,10 +142,10 @@ def test_a_task_that_failed_is_tried_again_by_a_worker_that_does_others():
     assert len({task // 20 for task in spread}) == 5
     assert max(spread) < 100
     assert waiting.take(proven) == 101
-    assert waiting.has_untried
+    assert waiting.num_untried == 89
     waiting.put_back([100])
     assert [waiting.take(new) for _ in range(90)][-1] == 100
-    assert not waiting.has_untried
+    assert waiting.num_untried == 0
 
 
 def test_who_gets_tasks_when_some_failed():

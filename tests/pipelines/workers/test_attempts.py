@@ -35,9 +35,10 @@ def test_only_failures_with_no_success_in_between_are_hopeless():
         attempts.failed([task], ERROR)
     attempts.succeeded(100)
     for task in range(MAX_CONSECUTIVE_FAILURES):
-        assert not attempts.is_hopeless
+        assert not attempts.is_hopeless(1000)
         attempts.failed([200 + task], ERROR)
-    assert attempts.is_hopeless
+    assert attempts.is_hopeless(1000)
+    assert not attempts.is_hopeless(10)  # these few can be tried all the same
 
 
 @pytest.mark.parametrize(("error", "line"), [(ERROR, "OSError: disk is full"), (KeyError(), "KeyError")])

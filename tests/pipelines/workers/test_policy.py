@@ -27,7 +27,7 @@ class Simulation:
         self.waiting, self.attempts = WaitingTasks(tasks, homes), Attempts(MAX_ATTEMPTS)
 
     def run(self):
-        while not self.attempts.is_hopeless and (self.waiting or any(worker.assigned for worker in self.workers)):
+        while not self.is_hopeless and (self.waiting or any(worker.assigned for worker in self.workers)):
             for worker, task in assignments(self.workers, self.waiting, QUEUED, lambda: self.now):
                 worker.give(task, Future(), self.now)
             for worker in self.workers:
@@ -37,6 +37,10 @@ class Simulation:
             self.now = self.busy.pop(worker)
             self.end(worker, next(iter(worker.assigned)))
         return self
+
+    @property
+    def is_hopeless(self):
+        return self.attempts.is_hopeless(self.waiting.num_untried)
 
     def end(self, worker, task):
         self.tries[task] += 1
@@ -98,7 +102,7 @@ def test_when_everything_fails_everywhere_the_work_ends_soon(workers, first, at_
         return len(state) > first
 
     simulation = Simulation(workers, fails, range(1000), at_home).run()
-    assert simulation.attempts.is_hopeless
+    assert simulation.is_hopeless
     assert len(state) - first <= 40 + 5 * len(workers)
     with pytest.raises(RuntimeError, match=r"10 tasks failed 3 times, task .* with: OSError: disk is full;"):
         simulation.attempts.raise_for_given_up()
