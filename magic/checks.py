@@ -1,5 +1,13 @@
 """The one form of error that a user's input may cause, and how errors are told in one line."""
 
+import math
+import reprlib
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 300
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 20
+_REPR.maxlevel = 4
+
 
 def require(ok: bool, expected: str, got: object, advice: str) -> None:
     """Refuse what a user gave, in three parts: what was expected, what came, what to do.
@@ -7,14 +15,26 @@ def require(ok: bool, expected: str, got: object, advice: str) -> None:
     Args:
         ok: whether the input is acceptable.
         expected: what is acceptable, in words.
-        got: what came; it is shown by its repr.
+        got: what came; it is shown by its repr, shortened where that is long.
         advice: what the user can do.
 
     Raises:
         ValueError: if not ok.
     """
     if not ok:
-        raise ValueError(f"expected {expected}, got {got!r}; {advice}")
+        raise ValueError(f"expected {expected}, got {short_repr(got)}; {advice}")
+
+
+def short_repr(value: object) -> str:
+    """A value's repr, shortened so that it fits into a line that people read."""
+    return _REPR.repr(value)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a number that can be computed with: finite, and no integer of more than 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -(2**63) <= value < 2**63 if isinstance(value, int) else math.isfinite(value)
 
 
 def first_line(error: BaseException) -> str:

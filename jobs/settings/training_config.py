@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cluster.connection import ClusterConfig
 from magic.checks import require, require_plain_name
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
-from magic.options import FREE, PLACE, RESULT, WORDS
+from magic.options import FREE, PLACE, RESULT, WORDS, check_values
 from pipelines.pictures.settings import CropConfig, SourceConfig
 
 ToneChoice = Literal["match", "keep"]
@@ -67,6 +67,7 @@ class TrainConfig:
         return self.min_workers or self.workers
 
     def __post_init__(self) -> None:
+        check_values(self)
         for name in ("steps", "workers", "checkpoint_every", "log_every", "sheet_every"):
             require(getattr(self, name) >= 1, f"{name} >= 1", getattr(self, name), "give a positive number")
         least = self.min_workers

@@ -3,8 +3,9 @@
 from typing import Any
 
 from magic.checks import first_line
+from magic.json_files import parse_object
 from pipelines.storage.door import is_new, join, read_object
-from pipelines.storage.records import Record, parse_json
+from pipelines.storage.records import Record
 
 IDENTITY = "job.json"
 """File of a folder that says which job it belongs to."""
@@ -33,7 +34,7 @@ def claim(url: str, identity: Record, what: str) -> None:
     except OSError as error:
         reason = first_line(error)
         raise ValueError(f"expected {what} to be a folder of this job, got {url}: {reason}; choose another") from error
-    differences = _differences(existing, parse_json(identity.to_bytes(), IDENTITY))
+    differences = _differences(existing, parse_object(identity.to_bytes(), IDENTITY))
     if differences:
         raise ValueError(
             f"expected {what} to be new or this job's own, got a job in {url} that differs in "
@@ -46,7 +47,7 @@ def _existing(url: str, what: str) -> dict[str, Any] | None:
     data = read_object(join(url, IDENTITY))
     if data is None and not is_new(url):
         raise ValueError(f"expected {what} to be new or this job's own, got other files in {url}; choose another")
-    return None if data is None else parse_json(data, f"{what} to be this job's, as {join(url, IDENTITY)} says")
+    return None if data is None else parse_object(data, f"{what} to be this job's, as {join(url, IDENTITY)} says")
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:
