@@ -30,6 +30,21 @@ def short_repr(value: object) -> str:
     return _REPR.repr(value)
 
 
+def printable(text: str) -> str:
+    r"""A text whose control characters are written out: a file may have any name, a terminal or a log takes orders.
+
+    >>> print(printable("a\x1b[2J\n\u202egnp\udcff.png"))
+    a\x1b[2J\n\u202egnp\xff.png
+    """
+    return "".join(character if character.isprintable() else _written_out(character) for character in text)
+
+
+def _written_out(character: str) -> str:
+    """A character's escape; of a byte that is not UTF-8, which Python keeps as a lone surrogate, that byte's."""
+    is_byte = "\udc80" <= character <= "\udcff"
+    return f"\\x{ord(character) - 0xDC00:02x}" if is_byte else character.encode("unicode_escape").decode()
+
+
 def is_number(value: object) -> bool:
     """Whether a value is a number that can be computed with: finite, and no integer of more than 64 bits."""
     if isinstance(value, bool) or not isinstance(value, int | float):

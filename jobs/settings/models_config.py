@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from tyro.conf import Positional
 
 from cluster.connection import ClusterConfig
+from cluster.tracking.aliases import check_alias
 from magic.checks import require, require_plain_name
 from magic.options import check_values
 
@@ -60,6 +61,7 @@ class ModelsPromoteConfig:
 
     def __post_init__(self) -> None:
         check_values(self)
+        check_alias(self.alias)
         require(bool(self.why.strip()), "a reason (--why)", self.why, "say what speaks for this version")
         require(len(self.why) <= WHY_CHARS, f"a reason of at most {WHY_CHARS} characters", len(self.why), "shorten it")
 
@@ -110,3 +112,5 @@ class ModelsImportConfig:
     def __post_init__(self) -> None:
         check_values(self)
         require_plain_name(self.name)
+        if self.alias is not None:
+            check_alias(self.alias)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from cluster.connection import ClusterConfig
+from cluster.tracking.aliases import check_alias
 from magic.checks import require, require_plain_name
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
 from magic.options import FREE, PLACE, RESULT, WORDS, check_values
@@ -94,6 +95,7 @@ class TrainConfig:
         )
         self._check_memory()
         require_plain_name(self.name)
+        check_alias(self.alias)
 
     def _check_memory(self) -> None:
         """Refuse memory sets that the system cannot use."""

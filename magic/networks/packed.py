@@ -105,7 +105,9 @@ def require_fitting(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor
         kind, came = _kind(wanted), _kind(tensors[name])
         require(came == kind, f"{name} in {file} to be {kind}, as its settings say", came, advice)
     for name, tensor in tensors.items():
-        require(bool(tensor.isfinite().all()), f"finite numbers in {file}", f"NaN or infinity in {name}", advice)
+        require(
+            bool(tensor.isfinite().all()), f"finite numbers in {file}", f"NaN or infinity in {name}", "take another"
+        )
 
 
 def _kind(tensor: Tensor) -> str:
