@@ -13,7 +13,6 @@ from jobs.settings.measure_config import SampleConfig
 from jobs.training.validation import SetCollage, collage_of
 from magic.checks import printable, require
 from magic.networks.generator import Generator
-from magic.networks.packed import unpack_generator
 from magic.scene.memory import allot
 from magic.sheets import Panel, palette, sheet
 from pipelines.export.png import encode_png
@@ -40,7 +39,7 @@ def sample(config: SampleConfig) -> str:
     out = absolute(config.out)
     require_folder(out)
     model = find_model(config.model, config.cluster)
-    generator = unpack_generator(model.packed).eval()
+    generator = model.generator().eval()
     require(not generator.config.guided, "an unguided model", f"{model.uri}, guided", "use magic poster")
     size, multiple = config.size or model.crops.patch_px, generator.config.multiple
     require(size % multiple == 0, f"a size that is a multiple of 2^depth = {multiple}", size, "change --size")

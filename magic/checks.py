@@ -1,7 +1,15 @@
 """The one form of error that a user's input may cause, and how errors and names are told in one line."""
 
+import math
+import reprlib
+
 MAX_NAME, MAX_LINE = 300, 900
 """Characters of a name, and of a whole message, that people still read; longer ones lose their middle."""
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = MAX_NAME
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 20
+_REPR.maxlevel = 4
 
 
 def require(ok: bool, expected: str, got: object, advice: str) -> None:
@@ -10,14 +18,19 @@ def require(ok: bool, expected: str, got: object, advice: str) -> None:
     Args:
         ok: whether the input is acceptable.
         expected: what is acceptable, in words.
-        got: what came; it is shown by its repr.
+        got: what came; it is shown by its repr, shortened where that is long.
         advice: what the user can do.
 
     Raises:
         ValueError: if not ok.
     """
     if not ok:
-        raise ValueError(f"expected {expected}, got {_shortened(repr(got), MAX_NAME)}; {advice}")
+        raise ValueError(f"expected {expected}, got {short_repr(got)}; {advice}")
+
+
+def short_repr(value: object) -> str:
+    """A value's repr, shortened so that it fits into a line that people read."""
+    return _REPR.repr(value)
 
 
 def printable(text: str) -> str:
@@ -43,6 +56,13 @@ def shown(name: str) -> str:
 def _shortened(text: str, max_chars: int) -> str:
     half = max_chars // 2
     return text if len(text) <= max_chars else f"{text[:half]} ... {text[-half:]}"
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a number that can be computed with: finite, and no integer of more than 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -(2**63) <= value < 2**63 if isinstance(value, int) else math.isfinite(value)
 
 
 def first_line(error: BaseException) -> str:

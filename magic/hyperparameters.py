@@ -4,13 +4,19 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from magic.checks import require
-from magic.options import read_by, settings_of
+from magic.options import check_values, read_by, settings_of
 from magic.systems import SYSTEMS, System, SystemTraits
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Warp = Literal["none", "affine", "flow"]
 Adversarial = Literal["cross_entropy", "hinge", "least_squares"]
 ContentFeatures = Literal["luminance", "rgb", "edges"]
+MAX_CHANNELS = 4096
+"""At a network's deepest level, which has 768 in the paper. A convolution between two such has 1.7 GB of weights."""
+MAX_TEMPLATES = 65_535
+"""Highest number of templates: labels, which tell them apart, have 16 bits."""
+MAX_REACH_PX = 10_000
+"""Of a warp."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +56,7 @@ class GeneratorConfig:
     """Whether the refiner also sees the content picture (the paper's does not)."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         self._check_sizes()
         self._check_system()
         require(
@@ -60,13 +67,19 @@ class GeneratorConfig:
         )
 
     def _check_sizes(self) -> None:
-        require(self.channels >= 1, "channels >= 1", self.channels, "give a positive number")
-        width = self.refiner_channels
-        require(width is None or width >= 1, "refiner_channels >= 1", width, "give a positive number, or leave it out")
         require(1 <= self.depth <= 8, "a depth in 1..8", self.depth, "the paper uses 5")
-        points = self.inducing_points
-        require(points is None or points >= 1, "inducing_points >= 1", points, "16 is usual, or leave it out")
-        require(self.warp_reach_px > 0, "warp_reach_px > 0", self.warp_reach_px, "warp none switches it off")
+        widest = MAX_CHANNELS >> (self.depth - 1)
+        limit = f"1..{widest}, for at most {MAX_CHANNELS} at the deepest level"
+        require(1 <= self.channels <= widest, f"channels in {limit}", self.channels, "lower it or the depth")
+        width = self.refiner_width
+        require(1 <= width <= widest, f"refiner_channels in {limit}", width, "lower it, or leave it out")
+        for name in ("inducing_points", "memory_size"):
+            size = getattr(self, name)
+            require(
+                size is None or 1 <= size <= MAX_TEMPLATES, f"{name} in 1..{MAX_TEMPLATES}", size, "or leave it out"
+            )
+        reach = self.warp_reach_px
+        require(0 < reach <= MAX_REACH_PX, f"warp_reach_px in 0..{MAX_REACH_PX}", reach, "warp none switches it off")
 
     def _check_system(self) -> None:
         """Refuse options that the system does not read, and those that it cannot do without."""
@@ -104,7 +117,7 @@ class GeneratorConfig:
     @property
     def refiner_width(self) -> int:
         """Channels of the refiner's first level."""
-        return self.refiner_channels or self.channels
+        return self.channels if self.refiner_channels is None else self.refiner_channels
 
     @property
     def multiple(self) -> int:
@@ -127,13 +140,14 @@ class DiscriminatorConfig:
     steep. Training is calmer, and slower to tell styles apart."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         require(self.channels >= 1, "channels >= 1", self.channels, "give a positive number")
         require(1 <= self.depth <= 8, "a depth in 1..8", self.depth, "the paper uses 6")
         require(
-            self.max_channels >= self.channels,
-            f"max_channels >= channels ({self.channels})",
+            self.channels <= self.max_channels <= MAX_CHANNELS,
+            f"max_channels from channels ({self.channels}) to {MAX_CHANNELS}",
             self.max_channels,
-            "raise max_channels",
+            "change max_channels",
         )
 
 
@@ -171,6 +185,7 @@ class LossConfig:
     content_cell_px: what is painted over a collage keeps its colours, seen from afar."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         for name in ("content", "entropy", "total_variation", "max_share", "painted_share", "drift", "r1"):
             value = getattr(self, name)
             require(value >= 0, f"a loss weight {name} >= 0", value, "give 0 to switch the term off")
@@ -194,6 +209,7 @@ class OptimizerConfig:
     """Arithmetic of the forward passes. Left out: fp16 on a GPU (appendix II), fp32 on a CPU."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         require(self.learning_rate > 0, "a learning_rate > 0", self.learning_rate, "2e-4 is usual")
         for name in ("beta1", "beta2"):
             value = getattr(self, name)

@@ -12,8 +12,10 @@ nothing heavy.
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum, auto
-from typing import Any, NamedTuple, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+from magic.checks import is_number, require
 from magic.systems import System
 
 
@@ -106,3 +108,54 @@ def _settings(config: Any, prefix: str, inherited: tuple[Effect | None, Names | 
 
 def _of_type(notes: tuple[Any, ...], kind: type) -> Any:
     return next((note for note in notes if isinstance(note, kind)), None)
+
+
+_NOUNS: dict[type, str] = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "text",
+    NoneType: "left out",
+}
+"""What an error calls the types of settings."""
+
+
+def check_values(config: Any) -> None:
+    """Refuse a value that its setting's type does not have: text for a number, infinity, a word that is no choice.
+
+    Every dataclass of settings calls this first in its __post_init__. The command line gives the right types, though
+    it takes "inf" for a number; a JSON file may hold anything.
+
+    Raises:
+        ValueError: for the first such value.
+    """
+    hints = get_type_hints(type(config))
+    for part in fields(config):
+        value, hint = getattr(config, part.name), hints[part.name]
+        require(_is_of(value, hint), f"{part.name.replace('_', '-')} to be {_words(hint)}", value, "give such a one")
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    """Whether a type has a value. Whole numbers are floats, too; truth values are no numbers."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_is_of(value, part) for part in parts)
+    if origin is Literal:
+        return isinstance(value, str) and value in parts
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_is_of(each, parts[0]) for each in value)
+    if hint in (int, float):
+        return is_number(value) and isinstance(value, int | hint)
+    return isinstance(value, hint)
+
+
+def _words(hint: Any) -> str:
+    """A type in words."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(map(_words, parts))
+    if origin is Literal:
+        return "one of " + ", ".join(parts)
+    if origin is tuple:
+        return f"a list, each {_words(parts[0])}"
+    return _NOUNS.get(hint) or str(hint.__name__)

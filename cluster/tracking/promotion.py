@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from mlflow import MlflowClient
+from pydantic import TypeAdapter, ValidationError
 
 from cluster.code_version import git_user
-from cluster.tracking.registry import ModelVersion, check_alias, set_alias
+from cluster.tracking.aliases import check_alias
+from cluster.tracking.registry import ModelVersion, set_alias
 
 PROMOTED = "promoted/"
 """Prefix of a version's tags: promoted/ALIAS holds the newest promotion of this version to that alias, as JSON."""
@@ -40,6 +42,9 @@ class Promotion:
         return f"{self.when}  {self.alias}: {before} -> version {self.version}, by {self.by}: {self.why}"
 
 
+_PROMOTIONS = TypeAdapter(list[Promotion])
+
+
 def promote(client: MlflowClient, entry: ModelVersion, alias: str, why: str) -> Promotion | None:
     """Move an alias to a version, and record the promotion in tags of the version and of the registered model.
 
@@ -47,7 +52,7 @@ def promote(client: MlflowClient, entry: ModelVersion, alias: str, why: str) -> 
         The promotion, or None if the version has the alias already.
 
     Raises:
-        ValueError: for an alias that MLflow does not allow.
+        ValueError: for an alias that MLflow does not allow, or if the model's promotions cannot be read.
     """
     check_alias(alias)
     aliases: Mapping[str, str] = client.get_registered_model(entry.name).aliases
@@ -70,9 +75,21 @@ def promote(client: MlflowClient, entry: ModelVersion, alias: str, why: str) -> 
 
 
 def history(client: MlflowClient, name: str) -> list[Promotion]:
-    """The recorded promotions of a registered model, the newest last."""
+    """The recorded promotions of a registered model, the newest last.
+
+    Raises:
+        ValueError: if the tag that holds them holds something else.
+    """
     text = client.get_registered_model(name).tags.get(HISTORY)
-    return [Promotion(**record) for record in json.loads(text)] if text else []
+    try:
+        return _PROMOTIONS.validate_json(text, strict=True, extra="forbid") if text else []
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))[:100] or "all of it"
+        raise ValueError(
+            f"expected the promotions of {name} in the tag {HISTORY} of the registered model, got {place}: "
+            f"{problem['msg']}; put the tag back as it was, or delete it"
+        ) from error
 
 
 def _newest_as_json(promotions: list[Promotion]) -> str:

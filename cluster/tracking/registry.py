@@ -13,18 +13,23 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
+from cluster.redaction import redacted
+from cluster.tracking.aliases import check_alias
+from cluster.tracking.store_errors import is_not_there, reason_of
+
 PREFIX = "models:/"
 CURRENT = "current"
 """The alias that training moves, and that a model's name without alias or version stands for."""
 DIGEST = "digest"
 """Tag of a version: SHA-256 of its model. It is the same in every registry that has the model."""
-ALIAS_PATTERN = re.compile(r"(?!latest$|v\d+$)[a-z0-9_-]+", re.IGNORECASE)
 FOLDER = "generator"
 """Folder of a run's artifacts that holds the models it registered, each in a folder named by the digest's beginning."""
 CARD = "card.md"
 """File of a version that describes it to readers."""
 MAX_DESCRIPTION_CHARS = 2000
 """MLflow's databases hold 5000."""
+MAX_LISTED = 20
+"""Names, versions or aliases that an error lists."""
 PAGE_SIZE = 200
 """Entries that a search fetches at a time."""
 
@@ -116,19 +121,6 @@ def set_alias(client: MlflowClient, entry: ModelVersion, alias: str) -> None:
     client.set_registered_model_alias(entry.name, alias, entry.version)
 
 
-def check_alias(alias: str) -> None:
-    """Refuse an alias that MLflow does not allow.
-
-    Raises:
-        ValueError: unless it consists of letters, digits, '-' and '_' and is neither "latest" nor like "v1".
-    """
-    if ALIAS_PATTERN.fullmatch(alias) is None:
-        raise ValueError(
-            f"expected an alias of letters, digits, '-' and '_', but neither latest nor v1, got {alias!r}; "
-            "choose another"
-        )
-
-
 def _card(folder: Path) -> str | None:
     """The beginning of a folder's card, as much as a description holds; None without a card."""
     card = folder / CARD
@@ -154,19 +146,40 @@ def find(client: MlflowClient, uri: str) -> ModelVersion:
 
     Raises:
         ValueError: if the URI has another form, or there is no such model, alias or version.
+        MlflowException: if the store refuses to say.
     """
-    match = re.fullmatch(r"models:/([^@/]+)(?:@([^@/]+)|/(\d+))", uri)
+    match = re.fullmatch(r"models:/([^@/]+)(?:@([^@/]+)|/(\d{1,9}))", uri, re.ASCII)
     if match is None:
-        raise ValueError(f"expected models:/NAME@ALIAS or models:/NAME/VERSION, got {uri!r}; write it so")
+        raise ValueError(f"expected models:/NAME@ALIAS or models:/NAME/VERSION, got {uri[:300]!r}; write it so")
     name, alias, version = match.groups()
     try:
         entry = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, version)
     except MlflowException as error:
-        names = ", ".join(sorted(_aliases(client))) or "none"
+        if not is_not_there(error):
+            raise
         raise ValueError(
-            f"expected a registered model, got {uri!r}, which is not there; registered are: {names}"
+            f"expected a registered model, got {uri[:300]!r}, which is not there: {reason_of(error)}; "
+            f"{_what_there_is(client, name)}"
         ) from error
     return _version(entry)
+
+
+def _what_there_is(client: MlflowClient, name: str) -> str:
+    """The versions of a model, or, where there is no such model, the names of those that there are."""
+    aliases = _aliases(client)
+    if name not in aliases:
+        return f"registered are: {_listed(sorted(aliases))}"
+    versions = [str(entry.version) for entry in _pages(client.search_model_versions) if entry.name == name]
+    named = [
+        version + "".join(f" @{alias}" for alias in sorted(aliases[name].get(version, ())))
+        for version in sorted(versions, key=int, reverse=True)
+    ]
+    return f"versions of {name}: {_listed(named)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(names[:MAX_LISTED]) + more or "none"
 
 
 def find_digest(client: MlflowClient, digest: str, name: str | None = None) -> list[ModelVersion]:
@@ -244,6 +257,7 @@ def download(entry: ModelVersion, target: Path, tracking_uri: str, files: Sequen
         for file in files:
             download_artifacts(artifact_uri=f"{entry.source}/{file}", dst_path=str(target), tracking_uri=tracking_uri)
     except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"expected the files of {entry.uri} at {entry.source}, got: {reason}; restore them") from error
+        raise ValueError(
+            f"expected the files of {entry.uri} at {redacted(entry.source)}, got: {reason_of(error)}; restore them"
+        ) from error
     return target

@@ -18,6 +18,7 @@ from cluster.connection import ClusterConfig
 from cluster.environment import SUBMITTED_VARIABLE, prepare
 from cluster.redaction import redacted
 from cluster.tracking.private_mlflow import GIT_COMMIT_TAG, PendingWrite
+from cluster.tracking.store_errors import is_not_there, reason_of
 
 EXPERIMENT = "magic"
 CODE_VERSION = "code_version"
@@ -70,9 +71,8 @@ def open_store(config: ClusterConfig) -> MlflowClient:
         with _few_retries():
             client.search_experiments(max_results=1)
     except MlflowException as error:
-        reason = redacted(str(error).splitlines()[0])
         advice = "check the address, and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD if it asks for them"
-        raise ValueError(f"expected an MLflow store at {redacted(uri)}, got: {reason}; {advice}") from error
+        raise ValueError(f"expected an MLflow store at {redacted(uri)}, got: {reason_of(error)}; {advice}") from error
     return client
 
 
@@ -105,8 +105,7 @@ def connected(config: ClusterConfig) -> Iterator[MlflowClient]:
     try:
         yield client
     except MlflowException as error:
-        reason = redacted(str(error).splitlines()[0])
-        raise RuntimeError(f"the MLflow store at {redacted(tracking_uri(config))} says: {reason}") from error
+        raise RuntimeError(f"the MLflow store at {redacted(tracking_uri(config))} says: {reason_of(error)}") from error
 
 
 def start_run(
@@ -158,10 +157,13 @@ def existing_run(client: MlflowClient, run_id: str) -> str:
 
     Raises:
         ValueError: if the store does not have the run.
+        MlflowException: if the store refuses to say.
     """
     try:
         client.get_run(run_id)
     except MlflowException as error:
+        if not is_not_there(error):
+            raise
         raise ValueError(
             f"expected the MLflow run {run_id} of this training's beginning, got a store without it; "
             "name the store it was begun in (--cluster.tracking-uri)"

@@ -1,6 +1,5 @@
 """`magic models compare`: measures and settings of models side by side."""
 
-import io
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from mlflow import MlflowClient
-from PIL import Image
 
 from cluster.connection import ClusterConfig
 from cluster.tracking import registry, runs
@@ -22,6 +20,7 @@ from magic.checks import printable
 from magic.sheets import Panel, sheet
 from magic.tables import markdown_table, measures_table
 from pipelines.export.png import encode_png
+from pipelines.pictures.decoding import decode
 from pipelines.storage.door import write_object
 from pipelines.storage.outputs import require_file
 
@@ -69,7 +68,12 @@ def sheet_of(client: MlflowClient, version: ModelVersion, cluster: ClusterConfig
     data = registered_sheet(version, cluster) or newest_sheet(client, version.run_id)
     if data is None:
         raise ValueError(f"expected a sample sheet of {version.uri}, got none; leave --sheet out")
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    try:
+        return decode(data)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"expected a picture in {SHEET} of {version.uri}, got another file; leave --sheet out"
+        ) from error
 
 
 def registered_sheet(version: ModelVersion, cluster: ClusterConfig) -> bytes | None:

@@ -1,12 +1,12 @@
 """`magic models list`: a table of the registered models."""
 
-import json
-
 from cluster.tracking import registry, runs
 from cluster.tracking.registry import ModelVersion
 from cluster.tracking.runs import CODE_VERSION
-from jobs.models.model_folder import METRICS, STEPS
+from jobs.models.model_folder import STEPS
+from jobs.models.version_records import registered_metrics
 from jobs.settings.models_config import ModelsListConfig
+from magic.checks import printable
 from magic.tables import text_table
 
 HEAD = ("name", "version", "aliases", "steps", "style distance", "created (UTC)", "code")
@@ -23,8 +23,8 @@ def models_list(config: ModelsListConfig) -> list[ModelVersion]:
 
 def row(version: ModelVersion) -> tuple[str, ...]:
     """A version in the table."""
-    distance = json.loads(version.tags.get(METRICS, "{}")).get(STYLE_DISTANCE)
-    return (
+    distance = registered_metrics(version).get(STYLE_DISTANCE)
+    cells = (
         version.name,
         version.version,
         ", ".join(version.aliases),
@@ -33,3 +33,4 @@ def row(version: ModelVersion) -> tuple[str, ...]:
         f"{version.created:%Y-%m-%d %H:%M}",
         version.tags.get(CODE_VERSION, ""),
     )
+    return tuple(map(printable, cells))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.connection import ClusterConfig
+from cluster.redaction import redacted
 from cluster.tracking import registry, runs
 from cluster.tracking.registry import ModelVersion
 from jobs.models.recipe import RECIPE, Recipe
 from magic.checks import shown
-from magic.networks.packed import CONFIG, WEIGHTS, Packed
+from magic.networks.generator import Generator
+from magic.networks.packed import CONFIG, WEIGHTS, Packed, unpack_generator
 from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.pictures.source_records import SourceSummary
 from pipelines.storage.door import MAX_OBJECT_BYTES, MAX_WEIGHTS_BYTES, absolute, join, read_object
@@ -32,6 +34,17 @@ class Model:
     recipe: Recipe | None
     """None where nobody knows."""
     uri: str
+
+    def generator(self) -> Generator:
+        """Its networks, on the CPU.
+
+        Raises:
+            ValueError: if its files are damaged, or do not fit each other.
+        """
+        try:
+            return unpack_generator(self.packed)
+        except ValueError as error:
+            raise ValueError(f"{redacted(self.uri)}: {error}") from error
 
     @property
     def crops(self) -> CropConfig:
@@ -76,7 +89,8 @@ def find_model(name: str, cluster: ClusterConfig) -> Model:
     """
     if not name.startswith(registry.PREFIX):
         return read_model(absolute(name), absolute(name))
-    return fetch_model(registry.find(runs.open_store(cluster), name), cluster)
+    with runs.connected(cluster) as client:
+        return fetch_model(registry.find(client, name), cluster)
 
 
 def fetch_model(version: ModelVersion, cluster: ClusterConfig) -> Model:
@@ -128,8 +142,20 @@ def read_model(folder: str, uri: str) -> Model:
             f"expected a model at {shown(folder)}, got no {CONFIG} and {WEIGHTS} there; "
             f"name such a folder, or {registry.PREFIX}NAME@ALIAS"
         )
+    return Model(
+        packed_from(config, weights, uri), Recipe.from_bytes(recipe, join(uri, RECIPE)) if recipe else None, uri
+    )
+
+
+def packed_from(config: bytes, weights: bytes, where: str) -> Packed:
+    """A model from its files.
+
+    Raises:
+        ValueError: if its configuration is no text.
+    """
     try:
-        packed = Packed(config.decode(), weights)
+        return Packed(config.decode(), weights)
     except UnicodeDecodeError as error:
-        raise ValueError(f"expected an undamaged model at {shown(uri)}, got: {error}; fetch it again") from error
-    return Model(packed, Recipe.from_bytes(recipe, join(uri, RECIPE)) if recipe else None, uri)
+        raise ValueError(
+            f"expected text in {shown(join(where, CONFIG))}, got: {error}; fetch the model again"
+        ) from error

@@ -4,6 +4,7 @@ A copy of this file, and of the package magic, is a part of every registered mod
 `magic poster` reads a model's weights and settings and runs none of it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from numpy import ndarray
 
 try:
     from magic.checks import require
+    from magic.hyperparameters import MAX_TEMPLATES
     from magic.networks.packed import Packed, unpack_generator
     from magic.pixels import picture_of, to_uint8
+    from magic.precision import DTYPES
     from magic.scene.content import Content
     from magic.scene.memory import MemorySet, PictureList, Template, draw_templates
     from magic.scene.renderer import TileRenderer
@@ -25,6 +28,20 @@ except ImportError as error:
         f"expected the package magic that lies in the model's folder, got: {error}; "
         "load the model in a process that has not imported another package of that name"
     ) from error
+
+DEFAULTS = {
+    "num_templates": 0,
+    "seed": 0,
+    "mirror": True,
+    "rotate": False,
+    "width": 0,
+    "height": 0,
+    "precision": "fp32",
+}
+"""Parameters of predict. The model's signature says the same, and MLflow fills in those left out from there."""
+MAX_PX = 100_000_000
+"""Of a picture: one pass over more fits into no memory."""
+LARGEST = {"num_templates": MAX_TEMPLATES, "seed": 2**63 - 1, "width": MAX_PX, "height": MAX_PX}
 
 
 class CollageModel(PythonModel):
@@ -52,13 +69,13 @@ class CollageModel(PythonModel):
                 with their upper left corners on the poster's and are mirrored beyond their edges.
             params: num_templates: if above 0, templates are style pictures, of which so many templates are drawn by
                 seed, mirror and rotate. width: of the result in pixels, 0: the content's own. height: the same for
-                unguided models; 0: the templates'. precision: fp32, bf16 or fp16. MLflow fills in those left out, from
-                the signature.
+                unguided models; 0: the templates'. precision: fp32, bf16 or fp16.
 
         Returns:
             "output" and "collage", uint8 [H W 3], and "labels", uint16 [H W]: which template is where.
         """
-        asked = params or {}
+        asked = DEFAULTS | (params or {})
+        _check(model_input, asked, guided=self.generator.config.guided)
         scene = self._scene(model_input.get("content"), model_input["templates"], asked)
         made = TileRenderer(self.generator, scene, self.device, asked["precision"]).whole()
         rows, columns = scene.canvas.poster.slices
@@ -69,17 +86,41 @@ class CollageModel(PythonModel):
 
     def _scene(self, content: ndarray | None, pictures: ndarray, asked: dict[str, Any]) -> Scene:
         """What is to be painted."""
-        guided, sides = self.generator.config.guided, (asked["height"], asked["width"])
-        require(min(sides) >= 0, "height and width >= 0", sides, "0 is the input's own")
-        came = "none" if content is None else "one"
-        require((content is not None) == guided, "a content" if guided else "no content", came, "change it")
         height, width = (pictures if content is None else content[None]).shape[1:3]
         if content is None:
             height, width = asked["height"] or height, asked["width"] or width
         elif asked["width"]:
             height, width = max(round(height * asked["width"] / width), 1), asked["width"]
+        require(height * width <= MAX_PX, f"at most {MAX_PX} pixels in one pass", (height, width), "use magic poster")
         shown = None if content is None else Content(content, height, width)
         return Scene(shown, memory_set(pictures, asked), plan_canvas(self.generator, height, width))
+
+
+def _check(pictures: Any, asked: Mapping[str, Any], *, guided: bool) -> None:
+    """Refuse input that cannot be painted.
+
+    Raises:
+        ValueError: for the first part that is missing, unknown, of another type or shape, or too large.
+    """
+    dims = {"templates": 4} | ({"content": 3} if guided else {})
+    given = list(pictures) if isinstance(pictures, Mapping) else type(pictures).__name__
+    require(sorted(given) == sorted(dims), f"a dictionary of {' and '.join(dims)}, no more", given, "give this")
+    for name, num_dims in dims.items():
+        picture = pictures[name]
+        came = f"{picture.dtype} {list(picture.shape)}" if isinstance(picture, ndarray) else type(picture).__name__
+        fits = isinstance(picture, ndarray) and picture.dtype == "uint8" and picture.ndim == num_dims
+        fits = fits and picture.shape[-1] == 3 and picture.size > 0
+        shape = "[K h w 3]" if num_dims == 4 else "[H W 3]"
+        require(fits, f"{name} to be uint8 {shape}, and not empty", came, "convert it")
+    require(set(asked) == set(DEFAULTS), f"no parameters but {', '.join(DEFAULTS)}", sorted(asked), "leave others out")
+    for name, default in DEFAULTS.items():
+        kind = type(default)
+        require(type(asked[name]) is kind, f"{name} of the type {kind.__name__}", asked[name], "give such a one")
+    for name, largest in LARGEST.items():
+        require(0 <= asked[name] <= largest, f"{name} in 0..{largest}", asked[name], "0 is the default")
+    require(
+        asked["precision"] in DTYPES, f"a precision of {', '.join(DTYPES)}", asked["precision"], "fp32 is the default"
+    )
 
 
 def memory_set(pictures: ndarray, asked: dict[str, Any]) -> MemorySet:

@@ -114,13 +114,24 @@ def model_lines(client: MlflowClient, version: ModelVersion, verdict: str) -> li
         **redact(others),
     }
     run = run_of(client, version)
-    title = f"run {version.run_id}" + (f" {run.name}, {run.status}" if run else ", which is not in this store")
+    title = f"run {version.run_id or 'unknown'}" + (
+        f" {run.name}, {run.status}" if run else ", which is not in this store"
+    )
     metrics = {name: f"{value:.4g}" for name, value in sorted(metrics_of(client, version).items())}
-    history = [p for p in promotion.history(client, version.name) if version.version in (p.version, p.before)]
+    promotions = promotions_of(client, version)
     return [
         *block(version.uri, facts),
-        *(block(title, run.tags) or [title] if run else [title]),
+        *((run and block(title, run.tags)) or [printable(title)]),
         *block("settings", dict(sorted(run.params.items())) if run else {}),
         *block("measures", metrics),
-        *(["promotions", *(f"  {entry}" for entry in history)] if history else []),
+        *(["promotions", *(printable(f"  {line}") for line in promotions)] if promotions else []),
     ]
+
+
+def promotions_of(client: MlflowClient, version: ModelVersion) -> list[str]:
+    """The promotions to and from a version, a line each; why nobody knows them, if their record is damaged."""
+    try:
+        promotions = promotion.history(client, version.name)
+    except ValueError as error:
+        return [str(error)]
+    return [str(entry) for entry in promotions if version.version in (entry.version, entry.before)]

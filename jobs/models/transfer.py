@@ -1,6 +1,7 @@
 """`magic models export` and `magic models import`: a registered model as a folder on any storage, and back."""
 
 import hashlib
+import math
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from cluster.tracking import registry, runs
 from cluster.tracking.promotion import PROMOTED
 from cluster.tracking.registry import ModelVersion
 from cluster.tracking.runs import CODE_VERSION
-from jobs.models.lookup import MAX_BYTES, MODEL_FILES, require_same_digest, verified
+from jobs.models.lookup import MAX_BYTES, MODEL_FILES, Model, packed_from, require_same_digest, verified
 from jobs.models.model_folder import SHEET, STEPS, Registrable, register_model
 from jobs.models.recipe import RECIPE, Recipe
 from jobs.models.version_records import metrics_of, resolve, run_of
@@ -30,6 +31,8 @@ from pipelines.storage.records import Record
 VERSION_FILE = "version.json"
 """File of an export, written last: what the registry knew of the version, and the digest of every other file."""
 UNKNOWN = "unknown"
+MAX_STEPS_DIGITS = 15
+"""Of a number of training steps."""
 IMPORTED_FROM = "imported_from"
 """Tag of an imported version and of its run: the version's URI in the registry that it was exported from."""
 
@@ -122,7 +125,7 @@ def _exported(client: MlflowClient, version: ModelVersion, digest: str, files: d
             name=run.name if run else "",
             params=run.params if run else {},
             tags=run.tags if run else {},
-            metrics=metrics_of(client, version),
+            metrics={name: value for name, value in metrics_of(client, version).items() if math.isfinite(value)},
         ),
         files=files,
     )
@@ -135,14 +138,15 @@ def models_import(config: ModelsImportConfig) -> ModelVersion:
     installation's own: a folder from somewhere else brings none into the registry.
 
     Raises:
-        ValueError: if the folder is no export, or if any of those files was changed.
+        ValueError: if the folder is no export, or if any of those files is damaged or was changed.
     """
     folder = absolute(config.folder)
     exported = read_export(folder)
     files = {name: _checked(folder, name, exported) for name in (*MODEL_FILES, SHEET) if name in exported.files}
-    packed = Packed(files[CONFIG].decode(), files[WEIGHTS])
+    packed = packed_from(files[CONFIG], files[WEIGHTS], folder)
     require_same_digest("model", folder, exported.digest, packed.digest)
     recipe = Recipe.from_bytes(files[RECIPE], join(folder, RECIPE))
+    Model(packed, recipe, folder).generator()  # a damaged one is refused before anything is written
     with runs.connected(config.cluster) as client:
         version = next(iter(registry.find_digest(client, packed.digest, config.name)), None)
         if version is None:
@@ -173,6 +177,13 @@ def read_export(folder: str) -> ExportedVersion:
         )
     missing = [name for name in MODEL_FILES if name not in exported.files]
     require(not missing, "an export with weights, settings and recipe", f"none of {missing}", "export the model again")
+    steps = exported.tags.get(STEPS, "0")
+    require(
+        steps.isascii() and steps.isdecimal() and len(steps) <= MAX_STEPS_DIGITS,
+        f"a number of steps in tags.{STEPS} of {join(folder, VERSION_FILE)}",
+        steps,
+        "export the model again",
+    )
     return exported
 
 

@@ -6,7 +6,6 @@ from jobs.models.lookup import Model
 from jobs.settings.poster_config import PosterConfig
 from magic.checks import require
 from magic.networks.generator import Generator
-from magic.networks.packed import unpack_generator
 from magic.options import MEMORY, settings_of
 from magic.scene.content import Content
 from magic.scene.memory import MemorySet, Template, draw_templates
@@ -44,7 +43,7 @@ def compose(config: PosterConfig, model: Model, style: Source) -> Composition:
     Raises:
         ValueError: if the model and the settings do not go together, or the content cannot be read.
     """
-    generator = unpack_generator(model.packed)
+    generator = model.generator()
     expected = "a content (--content)" if generator.config.guided else "no content, but --width and --height"
     got = "none" if config.content is None else config.content
     require((config.content is not None) == generator.config.guided, f"{expected} for {model.uri}", got, "change it")

@@ -17,7 +17,6 @@ from magic.geometry import Box, round_up
 from magic.hyperparameters import Precision
 from magic.measures.seams import seam_ratio
 from magic.networks.generator import Generator
-from magic.networks.packed import unpack_generator
 from magic.pixels import picture_of, to_uint8
 from magic.scene.content import Content
 from magic.scene.memory import MemorySet, Template
@@ -87,7 +86,7 @@ def load_generator(poster: FinishedPoster, config: VerifyConfig) -> Generator:
         model.packed.digest[:12],
         "put it back",
     )
-    return unpack_generator(model.packed)
+    return model.generator()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from tyro.conf import Positional
 
 from cluster.connection import ClusterConfig
 from magic.checks import require
-from magic.options import FREE, PICTURES, PLACE, RESULT, WORDS
+from magic.options import FREE, PICTURES, PLACE, RESULT, WORDS, check_values
 from pipelines.pictures.settings import SourceConfig
 
 Scale = Literal["cpu", "gpu"]
@@ -38,6 +38,7 @@ class SampleConfig:
     """Where the registry is."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         require(len(self.templates) >= 1, "at least one number of templates", list(self.templates), "2 3 4 8 is usual")
         require(min(self.templates, default=1) >= 1, "K >= 1", list(self.templates), "raise --templates")
         require(self.seeds >= 1, "seeds >= 1", self.seeds, "6 is usual")
@@ -66,6 +67,7 @@ class ScoreConfig:
     """URL of a file that gets the measures, too."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         require(bool(self.pictures), "pictures to measure", "none", "name files, folders or globs")
         require(self.tile is None or self.tile >= 2, "tile >= 2", self.tile, "give the tiles' size in pixels")
 
@@ -99,6 +101,7 @@ class ReproduceConfig:
     """Print the plan and stop."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         require(self.minutes is None or self.minutes > 0, "minutes > 0", self.minutes, "leave it out")
         for name, value in (("trainings", self.trainings), ("templates", self.templates)):
             require(value is None or value >= 1, f"{name} >= 1", value, "leave it out")

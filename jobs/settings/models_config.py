@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from tyro.conf import Positional
 
 from cluster.connection import ClusterConfig
+from cluster.tracking.aliases import check_alias
 from magic.checks import require, require_plain_name
+from magic.options import check_values
 
 WHY_CHARS = 1000
 
@@ -22,6 +24,7 @@ class ModelsListConfig:
     """Where the registry is."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         for given in self.tag:
             require("=" in given[1:], "tags as key=value", given, "write --tag steps=2000, for one")
 
@@ -57,6 +60,8 @@ class ModelsPromoteConfig:
     """Where the registry is."""
 
     def __post_init__(self) -> None:
+        check_values(self)
+        check_alias(self.alias)
         require(bool(self.why.strip()), "a reason (--why)", self.why, "say what speaks for this version")
         require(len(self.why) <= WHY_CHARS, f"a reason of at most {WHY_CHARS} characters", len(self.why), "shorten it")
 
@@ -73,6 +78,7 @@ class ModelsCompareConfig:
     """Where the registry is."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         require(
             len(self.models) >= 2, "two models or more", list(self.models), "name another, or use magic models show"
         )
@@ -104,4 +110,7 @@ class ModelsImportConfig:
     """Where the registry is."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         require_plain_name(self.name)
+        if self.alias is not None:
+            check_alias(self.alias)

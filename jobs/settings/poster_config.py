@@ -8,8 +8,8 @@ from tyro.conf import Positional
 from cluster.connection import ClusterConfig
 from jobs.settings.training_config import ToneChoice
 from magic.checks import require, require_positive
-from magic.hyperparameters import Precision
-from magic.options import FREE, MEMORY, PICTURES, PLACE, RESULT, WORDS
+from magic.hyperparameters import MAX_TEMPLATES, Precision
+from magic.options import FREE, MEMORY, PICTURES, PLACE, RESULT, WORDS, check_values
 from pipelines.export.formats import FormatName, TiffCompression
 
 Layer = Literal["output", "collage", "labels", "content"]
@@ -93,11 +93,12 @@ class PosterConfig:
     """Print the plan and stop."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         require(
-            self.templates is None or self.templates >= 1,
-            "at least one template (K >= 1)",
+            self.templates is None or 1 <= self.templates <= MAX_TEMPLATES,
+            f"templates (K) in 1..{MAX_TEMPLATES}",
             self.templates,
-            "raise --templates",
+            "leave it out",
         )
         require(
             bool(self.keep_templates) == (self.keep_from is not None) and min(self.keep_templates, default=0) >= 0,
@@ -179,6 +180,7 @@ class ExportConfig:
     """Where it runs."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         require(bool(self.to), "files to write", "none", "name one, poster.tif say")
         require(1 <= self.quality <= 100, "quality in 1..100", self.quality, "92 is usual")
         require_positive(self, "width_cm", "dpi", "workers")
@@ -205,6 +207,7 @@ class VerifyConfig:
     """Where the registry is."""
 
     def __post_init__(self) -> None:
+        check_values(self)
         for name in ("whole_px", "region_px"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name.replace('_', '-')} >= 1", value, "leave it out")

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from cluster.connection import ClusterConfig
+from cluster.tracking.aliases import check_alias
 from magic.checks import require, require_plain_name
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
-from magic.options import FREE, PLACE, RESULT, WORDS
+from magic.options import FREE, PLACE, RESULT, WORDS, check_values
 from pipelines.pictures.settings import CropConfig, SourceConfig
 
 ToneChoice = Literal["match", "keep"]
@@ -67,6 +68,7 @@ class TrainConfig:
         return self.min_workers or self.workers
 
     def __post_init__(self) -> None:
+        check_values(self)
         for name in ("steps", "workers", "checkpoint_every", "log_every", "sheet_every"):
             require(getattr(self, name) >= 1, f"{name} >= 1", getattr(self, name), "give a positive number")
         least = self.min_workers
@@ -93,6 +95,7 @@ class TrainConfig:
         )
         self._check_memory()
         require_plain_name(self.name)
+        check_alias(self.alias)
 
     def _check_memory(self) -> None:
         """Refuse memory sets that the system cannot use."""

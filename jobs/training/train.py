@@ -56,13 +56,13 @@ def train(config: TrainConfig) -> ModelVersion | None:
         require_room(config.fewest, resources_of(config, use_gpu=use_gpu), "training workers")
         claim(folder, TrainingIdentity.of(config, content, style), "the run's folder (--out, --name)")
         recipe = Recipe.of(config, content, style)
-        client = runs.open_store(config.cluster)
-        run_id = attach(client, config, folder, recipe)
-        with runs.running(client, run_id):
-            if progress(folder).step < config.steps:
-                uri = runs.tracking_uri(config.cluster)
-                fit(TrainingTask(config, content, style, uri, run_id, recipe), folder, use_gpu=use_gpu)
-            return publish(client, config, folder, run_id)
+        with runs.connected(config.cluster) as client:
+            run_id = attach(client, config, folder, recipe)
+            with runs.running(client, run_id):
+                if progress(folder).step < config.steps:
+                    uri = runs.tracking_uri(config.cluster)
+                    fit(TrainingTask(config, content, style, uri, run_id, recipe), folder, use_gpu=use_gpu)
+                return publish(client, config, folder, run_id)
 
 
 def survey_sources(config: TrainConfig) -> tuple[Source | None, Source]:

@@ -2,17 +2,20 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from magic.checks import first_line, require
+from magic.checks import first_line, require, short_repr
 from magic.hyperparameters import GeneratorConfig
+from magic.json_files import parse_object
 from magic.networks.generator import Generator, build_generator
 
 WEIGHTS, CONFIG = "generator.safetensors", "generator.json"
@@ -46,19 +49,70 @@ def pack_generator(generator: nn.Module) -> Packed:
 def unpack_generator(packed: Packed) -> Generator:
     """The generator that pack_generator packed, on the CPU.
 
+    The weights are compared with the configuration before anything is built, so that no configuration can ask for more
+    memory than its weights take.
+
     Raises:
-        ValueError: if either part is damaged, or was written in another format.
+        ValueError: if either part is damaged, was written in another format, or does not fit the other.
     """
+    config = _unpack_config(packed.config)
+    with torch.device("meta"):  # shapes without memory
+        expected = build_generator(config).state_dict()
     try:
-        description = json.loads(packed.config)
-        require(
-            description["format"] == MODEL_FORMAT, f"model format {MODEL_FORMAT}", description["format"], "update MAGIC"
-        )
-        model = build_generator(GeneratorConfig(**description["generator"]))
-        model.load_state_dict(load(packed.weights))
-    except (SafetensorError, RuntimeError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"expected an undamaged model, got: {first_line(error)}; fetch it again") from error
+        tensors = load(packed.weights)
+    except (SafetensorError, KeyError) as error:
+        reason = short_repr(first_line(error))
+        raise ValueError(f"expected undamaged weights in {WEIGHTS}, got: {reason}; fetch the model again") from error
+    require_fitting(tensors, expected, WEIGHTS)
+    model = build_generator(config)
+    model.load_state_dict(tensors)
     return model
+
+
+def _unpack_config(text: str) -> GeneratorConfig:
+    description = parse_object(text, f"a model's configuration in {CONFIG}")
+    version, settings = description.get("format"), description.get("generator", {})
+    require(version == MODEL_FORMAT, f"model format {MODEL_FORMAT} in {CONFIG}", version, "update MAGIC")
+    known = {part.name for part in fields(GeneratorConfig)}
+    require(
+        isinstance(settings, dict) and settings.keys() <= known,
+        f"the settings of a generator in {CONFIG}, {', '.join(sorted(known))}",
+        settings,
+        "fetch the model again, or update MAGIC",
+    )
+    try:
+        return GeneratorConfig(**settings)
+    except ValueError as error:
+        raise ValueError(f"{CONFIG}: {error}") from error
+
+
+def require_fitting(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: str) -> None:
+    """Refuse tensors that are not those expected: by name, type of number and shape; and numbers that are not finite.
+
+    Args:
+        tensors: that were read.
+        expected: tensors of the same types and shapes; they may be on the device "meta".
+        file: they were read from, as an error calls it.
+
+    Raises:
+        ValueError: for the first difference.
+    """
+    advice = "fetch it again"
+    missing, unknown = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
+    require(not missing, f"the weights of its settings in {file}", f"none for {min(missing, default='')}", advice)
+    require(not unknown, f"the weights of its settings in {file}", f"also {min(unknown, default='')}", advice)
+    for name, wanted in expected.items():
+        kind, came = _kind(wanted), _kind(tensors[name])
+        require(came == kind, f"{name} in {file} to be {kind}, as its settings say", came, advice)
+    for name, tensor in tensors.items():
+        require(
+            bool(tensor.isfinite().all()), f"finite numbers in {file}", f"NaN or infinity in {name}", "take another"
+        )
+
+
+def _kind(tensor: Tensor) -> str:
+    """A tensor's type of number and its shape: float32[48 6 5 5]."""
+    return f"{str(tensor.dtype).removeprefix('torch.')}[{' '.join(map(str, tensor.shape))}]"
 
 
 def save_generator(folder: Path, generator: nn.Module) -> None:

@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from magic.checks import require
-from magic.options import FREE, PICTURES
+from magic.hyperparameters import MAX_TEMPLATES
+from magic.options import FREE, PICTURES, check_values
+
+MAX_SCALE = 100
+"""Factor by which pictures are enlarged, at most."""
+MAX_SIDE_PX = 16_384
+"""Of a patch, and of a picture that is made a square."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,9 +31,15 @@ class SourceConfig:
     """Decoded pictures that the object store keeps. Further ones are decoded again whenever they are used."""
 
     def __post_init__(self) -> None:
-        require(self.scale > 0, "a scale > 0", self.scale, "1 keeps the size")
+        check_values(self)
+        require(0 < self.scale <= MAX_SCALE, f"a scale above 0 and up to {MAX_SCALE}", self.scale, "1 keeps the size")
         side = self.square_px
-        require(side is None or (side >= 1 and self.scale == 1), "square_px >= 1 and no scale", side, "leave one out")
+        require(
+            side is None or (1 <= side <= MAX_SIDE_PX and self.scale == 1),
+            f"square_px in 1..{MAX_SIDE_PX} and no scale",
+            side,
+            "leave one out",
+        )
         require(
             not self.shares or (len(self.shares) == len(self.urls) and min(self.shares) > 0),
             f"a share above 0 for each of the {len(self.urls)} urls",
@@ -68,13 +80,10 @@ class CropConfig:
     """Ray Data tasks that crop at the same time; left out, Ray Data decides."""
 
     def __post_init__(self) -> None:
-        require(self.patch_px >= 1, "patch_px >= 1", self.patch_px, "the paper uses 256")
-        require(
-            self.num_templates >= 1,
-            "at least one template (K >= 1)",
-            self.num_templates,
-            "raise num-templates; the paper uses 50",
-        )
+        check_values(self)
+        side, k = self.patch_px, self.num_templates
+        require(1 <= side <= MAX_SIDE_PX, f"patch_px in 1..{MAX_SIDE_PX}", side, "the paper uses 256")
+        require(1 <= k <= MAX_TEMPLATES, f"num_templates (K) in 1..{MAX_TEMPLATES}", k, "the paper uses 50")
         smallest = self.min_templates
         require(
             smallest is None or 1 <= smallest <= self.num_templates,

@@ -3,9 +3,10 @@
 from typing import Any
 
 from magic.checks import first_line, shown
+from magic.json_files import parse_object
 from pipelines.storage.door import is_new, join, read_object
 from pipelines.storage.outputs import require_folder
-from pipelines.storage.records import Record, parse_json, without
+from pipelines.storage.records import Record, without
 
 IDENTITY = "job.json"
 """File of a folder that says which job it belongs to."""
@@ -37,7 +38,7 @@ def claim(url: str, identity: Record, what: str) -> None:
         raise ValueError(
             f"expected {what} to be a folder of this job, got {shown(url)}: {reason}; choose another"
         ) from error
-    own = parse_json(identity.to_bytes(), IDENTITY)
+    own = parse_object(identity.to_bytes(), IDENTITY)
     differences = _differences(without(existing, identity.NOTES), without(own, identity.NOTES))
     if differences:
         raise ValueError(
@@ -53,7 +54,9 @@ def _existing(url: str, what: str) -> dict[str, Any] | None:
         raise ValueError(
             f"expected {what} to be new or this job's own, got other files in {shown(url)}; choose another"
         )
-    return None if data is None else parse_json(data, f"{what} to be this job's, as {shown(join(url, IDENTITY))} says")
+    return (
+        None if data is None else parse_object(data, f"{what} to be this job's, as {shown(join(url, IDENTITY))} says")
+    )
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:

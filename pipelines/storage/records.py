@@ -12,9 +12,12 @@ from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from magic.checks import first_line, shown
+from magic.checks import short_repr, shown
+from magic.json_files import parse_object
 from pipelines.storage.door import read_object, write_object
 
+MAX_PLACE_CHARS = 200
+"""Of a field's name in an error."""
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 """Made once for each class of records."""
 
@@ -71,7 +74,7 @@ class Record:
         Raises:
             ValueError: if it is damaged, another kind of record, or of another version.
         """
-        return cls._from_fields(parse_json(data, f"{cls.NOUN} at {shown(where)}"), where)
+        return cls._from_fields(parse_object(data, f"{cls.NOUN} at {shown(where)}"), where)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any], where: str) -> Self:
@@ -81,10 +84,10 @@ class Record:
             ValueError: if a field is missing, unknown or not what it should be.
         """
         try:
-            record: Self = _adapter(cls).validate_python(fields, extra="forbid")
+            record: Self = _adapter(cls).validate_json(json.dumps(fields), strict=True, extra="forbid")
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
-            place = ".".join(map(str, problem["loc"])) or "all of it"
+            place = ".".join(map(str, problem["loc"]))[:MAX_PLACE_CHARS] or "all of it"
             raise ValueError(
                 f"expected {cls.NOUN} at {shown(where)}, got {place}: {problem['msg']}; put the file back as it was"
             ) from error
@@ -99,7 +102,7 @@ class Record:
         """
         data = read_object(url)
         try:
-            fields = {} if data is None else parse_json(data, url)
+            fields = {} if data is None else parse_object(data, url)
         except ValueError:  # whatever it is, it does not say that it is such a record
             return None
         return cls._from_fields(fields, url) if fields.get("kind") == cls.KIND else None
@@ -111,7 +114,7 @@ class Record:
         if (kind, version) != (cls.KIND, cls.FORMAT):
             raise ValueError(
                 f"expected {cls.NOUN} (kind {cls.KIND!r}, format {cls.FORMAT}) at {shown(where)}, "
-                f"got kind {kind!r}, format {version!r}; make it anew with this version of MAGIC"
+                f"got kind {short_repr(kind)}, format {short_repr(version)}; make it anew with this version of MAGIC"
             )
         return cls.from_json(fields, where)
 
@@ -119,21 +122,6 @@ class Record:
 def json_bytes(value: Any) -> bytes:
     """A value as JSON for people and programs: indented, keys in order."""
     return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
-
-
-def parse_json(data: bytes, what: str) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        ValueError: if it is no JSON, or no object.
-    """
-    try:
-        fields = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected {what}, got no JSON: {first_line(error)}; put the file back as it was") from error
-    if not isinstance(fields, dict):
-        raise ValueError(f"expected {what}, got JSON that is no object; put the file back as it was")
-    return fields
 
 
 def without(tree: Any, names: Collection[str], prefix: str = "") -> Any:

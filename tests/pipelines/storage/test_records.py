@@ -62,6 +62,16 @@ def setting(value, *names):
             setting("x", "identity", "templates", 0, "top"),
             r"got identity\.templates\.0\.top: Input should be",
         ),
+        (setting(0.0, "identity", "seed"), r"got identity\.seed: Input should be a valid integer"),
+        (setting("5", "identity", "seed"), r"got identity\.seed: Input should be a valid integer"),
+        (setting(True, "identity", "seed"), r"got identity\.seed: Input should be a valid integer"),
+        (setting("inf", "identity", "style", "scale"), r"got identity\.style\.scale: Input should be a valid number"),
+        (setting(float("inf"), "identity", "style", "scale"), "got no JSON: 'Infinity' is no number"),
+        (setting(float("nan"), "identity", "style", "scale"), "got no JSON: 'NaN' is no number"),
+        (setting(10**30, "identity", "seed"), "got no JSON: '1000.*' is no number"),
+        (setting(1, "identity", "x" * 5000), "got identity.xxx"),
+        (setting(1, "identity", "x\n"), r"got no JSON: the key 'x\\n' cannot be printed"),
+        (setting("\ud800", "identity", "model", "uri"), "got all of it: Invalid JSON"),
         (setting(1, "identity", "colour"), r"got identity\.colour: Unexpected keyword argument"),
         (setting(2, "format"), r"got kind 'poster manifest', format 2; make it anew"),
         (setting("app", "kind"), r"got kind 'app', format 1"),
@@ -75,10 +85,13 @@ def test_a_damaged_record_is_one_line_that_names_file_and_field(manifest, tmp_pa
     with pytest.raises(ValueError, match=message) as refused:
         Manifest.read(url)
     assert url in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 1000
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[1, 2]", b"null", b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b'{"kind": 1, "kind": 1}', b"[1, 2]", b"null", b"\xff\xfe", b"[" * 100_000]
+)
 def test_what_is_no_record_at_all(data, tmp_path):
     url = f"{tmp_path}/manifest.json"
     write_object(url, data)
