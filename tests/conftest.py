@@ -36,6 +36,7 @@ from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.poster_records import ContentRecord, Manifest, ModelReference, PosterIdentity, TilingRecord
 from pipelines.posters.poster_store import PosterStore
 from pipelines.posters.pyramid import write_block
+from pipelines.storage.claims import IDENTITY
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -234,7 +235,8 @@ def make_poster(pictures, tmp_path_factory) -> Callable[[int, int], FinishedPost
             statistics_digest="2" * 64,
             versions={"magic": "test"},
         )
-        manifest.write(f"{folder}/manifest.json")
+        store.folder.write(IDENTITY, identity.to_bytes())
+        FinishedPoster(str(folder), manifest).record()
         return FinishedPoster.at(str(folder))
 
     return make

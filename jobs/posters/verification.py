@@ -27,6 +27,7 @@ from magic.scene.scene import Scene, plan_canvas, plan_grid
 from magic.tables import measures_table
 from pipelines.painting.comparison import check_regions, compare
 from pipelines.painting.plan import max_kept_bytes
+from pipelines.posters.checking import require_whole
 from pipelines.posters.finished_poster import FinishedPoster
 
 MAX_WHOLE_PX = 4_000_000
@@ -63,6 +64,7 @@ def verify(config: VerifyConfig) -> dict[str, dict[str, float]]:
     """
     torch.set_num_threads(config.threads or torch.get_num_threads())
     poster = FinishedPoster.at(config.poster)
+    require_whole(poster.store)
     check = Check(config, poster, load_generator(poster, config), poster.scene())
     columns = check.whole_against_tiles() | check.store_against_regions()
     print(measures_table(columns))

@@ -5,6 +5,7 @@ reach storage by themselves; `for_zarr` and `for_ray_train` say how they are giv
 """
 
 import glob
+import hashlib
 import mimetypes
 import shutil
 import tempfile
@@ -80,6 +81,18 @@ def read_object(url: str) -> bytes | None:
     fs, path = url_to_fs(url)
     try:
         return fs.cat_file(path)  # type: ignore[no-any-return]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def sha256_of(url: str) -> str | None:
+    """SHA-256 of a file, in hexadecimal, or None where there is no regular file. It is read piece by piece."""
+    fs, path = url_to_fs(url)
+    if _is_local(fs) and not Path(path).is_file():
+        return None
+    try:
+        with fs.open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -178,9 +191,12 @@ def remove_partials(url: str) -> None:
 
 
 def names_in(url: str) -> set[str]:
-    """Names of the files and folders in a folder."""
-    fs, path = url_to_fs(url)
-    return {entry.rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False)}
+    """Names of the files and folders in a folder, from a fresh listing; none where there is no folder."""
+    fs, path = _fresh(url)
+    try:
+        return {entry.rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False)}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
 def names_below(url: str) -> set[str]:
