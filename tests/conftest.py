@@ -14,7 +14,7 @@ from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # tests of authentication switch it on themselves
-os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mr-", dir="/tmp")  # short: sockets below it
+os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mr-", dir=os.environ.get("SHORT_TMPDIR", "/tmp"))  # for sockets
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 

@@ -85,7 +85,7 @@ def load_generator(poster: FinishedPoster, config: VerifyConfig) -> Generator:
     model = find_model(expected.uri, config.cluster)
     require(
         model.packed.digest == expected.digest,
-        f"the poster's model {expected.digest[:12]}",
+        f"the poster's model {expected.uri} ({expected.digest[:12]})",
         model.packed.digest[:12],
         "put it back",
     )

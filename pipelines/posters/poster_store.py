@@ -32,6 +32,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from zarr.codecs import ZstdCodec
 
+from magic.checks import typed_line
 from magic.geometry import Box, Canvas, TileGrid
 from magic.networks.generator import Net
 from magic.networks.norm import Moments
@@ -48,6 +49,8 @@ ZSTD_LEVEL = 1
 """Of the compression of all layers."""
 SMALLEST_LEVEL_PX = 512
 """The pyramid ends with the level whose longer side fits into this."""
+MAX_REASON = 200
+"""Characters of an error of Zarr that are shown."""
 ARRAY_CONFIG: Any = {"write_empty_chunks": True}  # a black tile is done, too: it must show in the listing
 
 
@@ -198,6 +201,10 @@ class PosterStore:
         """Files that this process has checked."""
         return set()
 
+    def _num_channels(self, name: str) -> int:
+        channels = LAYERS[name].num_channels
+        return self.top if channels is None else channels
+
     def _levels(self, name: str) -> range:
         return range(1 if LAYERS[name].is_temporary else self.num_levels)
 
@@ -210,12 +217,11 @@ class PosterStore:
 
     def _settings(self, name: str, level: int) -> dict[str, Any]:
         """Of the array of a layer at a level."""
-        layer, shard_px = LAYERS[name], self._shards(level).core_px
-        channels = self.top if layer.num_channels is None else layer.num_channels
+        channels, shard_px = self._num_channels(name), self._shards(level).core_px
         chunk = CHUNK_PX if shard_px % CHUNK_PX == 0 else shard_px
         return {
             "shape": (channels, *(self.size(level) if level else (self.grid.height, self.grid.width))),
-            "dtype": layer.dtype,
+            "dtype": LAYERS[name].dtype,
             "chunks": (channels, chunk, chunk),
             "shards": (channels, shard_px, shard_px),
             "compressors": ZstdCodec(level=ZSTD_LEVEL),
@@ -223,11 +229,19 @@ class PosterStore:
 
     def _read(self, name: str, level: int, box: Box) -> ndarray:
         """Part of a layer, in the pixels of its array."""
+        description = f"{array_folder(name, level)}/{DESCRIPTION}"
         shards = [self._shard(name, level, number) for number in self._shards(level).overlapping(box)]
-        for file in sorted({f"{array_folder(name, level)}/{DESCRIPTION}", *shards} - self.known_sound):
+        for file in sorted({description, *shards} - self.known_sound):
             fault = self.folder.fault(file)
             if fault is not None:
                 raise damage(self.url, file, fault)
             self.known_sound.add(file)
-        array: Any = zarr.open_array(for_zarr(join(self.url, array_folder(name, level))), mode="r")
-        return np.asarray(array[(slice(None), *box.slices)])
+        try:
+            array: Any = zarr.open_array(for_zarr(join(self.url, array_folder(name, level))), mode="r")
+            pixels = np.asarray(array[(slice(None), *box.slices)])
+        except (ValueError, TypeError, LookupError) as error:
+            raise damage(self.url, description, f"what Zarr refuses ({typed_line(error)[:MAX_REASON]})") from error
+        expected = (self._num_channels(name), box.height, box.width), np.dtype(LAYERS[name].dtype)
+        if (pixels.shape, pixels.dtype) != expected:
+            raise damage(self.url, description, f"one of another shape or type than {expected}")
+        return pixels
