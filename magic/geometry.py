@@ -22,6 +22,9 @@ from typing import NamedTuple
 
 from magic.checks import require
 
+MAX_SIDE_PX = 2**31 - 1
+"""Of a canvas."""
+
 
 class Span(NamedTuple):
     """A run of pixels along one axis, from first to last, both included."""
@@ -134,6 +137,16 @@ class Canvas:
     width: int
     """Of the whole canvas, a multiple of 2^depth."""
 
+    def __post_init__(self) -> None:
+        size, start = (self.poster_height, self.poster_width), self.padding_before
+        require(min(size) >= 1, "a poster of at least 1x1 pixel", size, "give a larger size")
+        largest = max(self.height, self.width)
+        require(largest <= MAX_SIDE_PX, f"a canvas of at most {MAX_SIDE_PX} px", largest, "give a smaller size")
+        require(start >= 0, "a padding of at least 0 px", start, "mend it")
+        room = (self.height - start, self.width - start)
+        fits = room[0] >= size[0] and room[1] >= size[1]
+        require(fits, f"a canvas with room for {size[0]} x {size[1]} px behind its padding", room, "mend it")
+
     @staticmethod
     def around(poster_height: int, poster_width: int, *, halo: Halo, multiple: int) -> "Canvas":
         """The canvas with so much padding that no pixel of the poster depends on the canvas' borders.
@@ -147,12 +160,6 @@ class Canvas:
         Raises:
             ValueError: if the poster has no pixel.
         """
-        require(
-            poster_height >= 1 and poster_width >= 1,
-            "a poster of at least 1x1 pixel",
-            (poster_height, poster_width),
-            "give a larger size",
-        )
         return Canvas(
             poster_height=poster_height,
             poster_width=poster_width,
@@ -243,6 +250,16 @@ class TileGrid:
         read_left, left, right, read_right = self._along(column, self.width)
         read = Box(read_top, read_left, read_bottom, read_right)
         return Tile(read, Box(top, left, bottom, right))
+
+    def overlapping(self, box: Box) -> list[int]:
+        """Numbers of the tiles whose cores share pixels with a box of the canvas.
+
+        >>> TileGrid(height=64, width=96, core_px=32).overlapping(Box(0, 31, 32, 33))
+        [0, 1]
+        """
+        rows = range(box.top // self.core_px, ceil(box.bottom / self.core_px))
+        columns = range(box.left // self.core_px, ceil(box.right / self.core_px))
+        return [row * self.columns + column for row in rows for column in columns]
 
     def _along(self, number: int, length: int) -> tuple[int, int, int, int]:
         """Of tile `number` along an axis of `length` pixels: read start, core start, core end, read end."""

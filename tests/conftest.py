@@ -14,7 +14,7 @@ from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # tests of authentication switch it on themselves
-os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mr-", dir="/tmp")  # short: sockets below it
+os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mr-", dir=os.environ.get("SHORT_TMPDIR", "/tmp"))  # for sockets
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
@@ -36,6 +36,7 @@ from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.poster_records import ContentRecord, Manifest, ModelReference, PosterIdentity, TilingRecord
 from pipelines.posters.poster_store import PosterStore
 from pipelines.posters.pyramid import write_block
+from pipelines.storage.claims import IDENTITY
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -248,5 +249,6 @@ def finished_poster(folder: Path, pictures: Path, height: int, width: int) -> Fi
         statistics_digest="2" * 64,
         versions={"magic": "test"},
     )
-    manifest.write(f"{folder}/manifest.json")
+    store.folder.write(IDENTITY, identity.to_bytes())
+    FinishedPoster(str(folder), manifest).record()
     return FinishedPoster.at(str(folder))

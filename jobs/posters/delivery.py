@@ -13,14 +13,13 @@ from pipelines.export.formats import FORMATS, ExportOptions, format_of
 from pipelines.export.png import encode_png
 from pipelines.export.request import ExportRequest
 from pipelines.posters.finished_poster import FinishedPoster
-from pipelines.posters.poster_records import MANIFEST, MeasuredError
+from pipelines.posters.poster_records import FILES, MeasuredError
 from pipelines.storage.door import exists, join, write_object
 from pipelines.storage.records import Record
 
 log = logging.getLogger(__name__)
 VIEWER_QUALITY = 88
 """Of the JPEG tiles of a poster's viewer."""
-FILES = "files.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +68,7 @@ def deliver(config: PosterConfig, poster: FinishedPoster, error: MeasuredError |
     if config.sheet:
         write_object(join(poster.url, "sheet.png"), encode_png(make_sheet(poster)))
     poster.store.tidy()
-    replace(poster.manifest, measured_error=error).write(join(poster.url, MANIFEST))
+    replace(poster, manifest=replace(poster.manifest, measured_error=error)).record()
     print(f"wrote {', '.join(file_names(config)) or 'the store'} in {printable(poster.url)}")
     return poster.url
 
@@ -89,8 +88,7 @@ def _attribute(config: PosterConfig, poster: FinishedPoster) -> None:
 
 def _write_files(config: PosterConfig, poster: FinishedPoster) -> None:
     """Write the files that are not there yet, or were written in another way. Folders complete themselves."""
-    note = join(poster.url, FILES)
-    files = dict((WrittenFiles.read(note) or WrittenFiles()).files)
+    files = dict((WrittenFiles.read(join(poster.url, FILES)) or WrittenFiles()).files)
     num_workers = config.workers or count_cpus()
     for name, layer in file_names(config).items():
         url, is_folder = join(poster.url, name), format_of(name).is_folder
@@ -102,4 +100,4 @@ def _write_files(config: PosterConfig, poster: FinishedPoster) -> None:
         elif files.get(name) != written or not exists(url):
             request.write()
             files[name] = written
-            WrittenFiles(files=files).write(note)
+            poster.store.folder.replace(FILES, WrittenFiles(files=files).to_bytes())

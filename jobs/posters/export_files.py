@@ -8,6 +8,7 @@ from magic.checks import printable
 from pipelines.export.formats import ExportOptions, format_of
 from pipelines.export.request import ExportRequest
 from pipelines.painting.disk_space import require_room
+from pipelines.posters.checking import require_whole
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import size_bytes
 
@@ -32,6 +33,7 @@ def export(config: ExportConfig) -> list[str]:
         request.check()
     for request in files:
         require_room(request.url, 0, {request.url: request.expected_bytes})
+    require_whole(poster.store)
     if poster.is_preview:
         print("PREVIEW: its statistics are approximate, and so are the colours of what is written")
     if folders:  # first: one that belongs to something else is found before any file is written

@@ -29,7 +29,7 @@ from pipelines.posters.finished_poster import CONTENT, FinishedPoster, digest_of
 from pipelines.posters.poster_records import Manifest, MeasuredError, PosterIdentity, TilingRecord
 from pipelines.posters.poster_store import PosterStore
 from pipelines.storage.claims import IDENTITY
-from pipelines.storage.door import absolute, join
+from pipelines.storage.door import absolute
 
 NUM_REGIONS, REGION_PX = 2, 128
 """Regions that are painted again at the end, for the manifest's measured error."""
@@ -158,8 +158,9 @@ class PosterJob:
         planner = Planner(
             composition.generator, composition.scene, self.unplanned_task, measured, self.num_workers, memory_bytes
         )
-        begun = PosterIdentity.find(join(self.unplanned_task.store.url, IDENTITY))
-        if begun is not None:
+        data = self.unplanned_task.store.folder.read(IDENTITY)
+        if data is not None:
+            begun = PosterIdentity.from_bytes(data, IDENTITY)
             keep = begun.plan.keep if config.keep is None else config.keep
             return planner.same_as(config.tile or begun.plan.tile, keep=keep)
         return planner.choose((config.tile,) if config.tile else TILES_PX, config.keeps, whole=config.is_whole)

@@ -26,6 +26,7 @@ from magic.scene.scene import Scene, plan_canvas, plan_grid
 from magic.tables import measures_table
 from pipelines.painting.comparison import check_regions, compare
 from pipelines.painting.plan import max_kept_bytes
+from pipelines.posters.checking import require_whole
 from pipelines.posters.finished_poster import FinishedPoster
 
 MAX_WHOLE_PX = 4_000_000
@@ -62,6 +63,7 @@ def verify(config: VerifyConfig) -> dict[str, dict[str, float]]:
     """
     torch.set_num_threads(config.threads or torch.get_num_threads())
     poster = FinishedPoster.at(config.poster)
+    require_whole(poster.store)
     check = Check(config, poster, load_generator(poster, config), poster.scene())
     columns = check.whole_against_tiles() | check.store_against_regions()
     print(measures_table(columns))
@@ -82,7 +84,7 @@ def load_generator(poster: FinishedPoster, config: VerifyConfig) -> Generator:
     model = find_model(expected.uri, config.cluster)
     require(
         model.packed.digest == expected.digest,
-        f"the poster's model {expected.digest[:12]}",
+        f"the poster's model {expected.uri} ({expected.digest[:12]})",
         model.packed.digest[:12],
         "put it back",
     )

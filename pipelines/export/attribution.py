@@ -13,7 +13,6 @@ from jaxtyping import Int64
 from numpy import ndarray
 from scipy.ndimage import find_objects  # type: ignore[import-untyped]
 
-from magic.checks import require
 from magic.geometry import Box
 from magic.scene.memory import Template
 from pipelines.posters.finished_poster import FinishedPoster
@@ -70,14 +69,13 @@ def attribute(poster: FinishedPoster, *, num_workers: int) -> Attribution:
     """Count who supplied what, block by block on many workers.
 
     Args:
-        poster: with its label map.
+        poster: any but a mosaic.
         num_workers: processes, one CPU each.
 
     Raises:
-        ValueError: if the poster was painted without its label map.
+        ValueError: if its label map is damaged.
         RuntimeError: if blocks keep failing.
     """
-    require("labels" in poster.layers, "a poster with labels", list(poster.layers), "paint it with its label map")
     pixels, shown = np.zeros(len(poster.manifest.identity.templates), np.int64), dict[int, Box]()
     blocks = range(len(poster.store.blocks(0)))
     with closing(FunctionPool(poster, num_workers)) as pool:
@@ -92,7 +90,7 @@ def attribute(poster: FinishedPoster, *, num_workers: int) -> Attribution:
 def count_block(poster: FinishedPoster, number: int) -> tuple[Int64[ndarray, " K"], dict[int, Box]]:
     """Each template's pixels in one block of the label map, and the box of the poster around them."""
     block = poster.store.blocks(0)[number].core
-    labels = poster.store.read("labels", block)[0]
+    labels = poster.numbers("labels", block)[0]
     counts = np.bincount(labels.ravel(), minlength=len(poster.manifest.identity.templates))
     found = find_objects(labels.astype(np.int32) + 1)  # to it 0 means nothing
     boxes = {

@@ -188,7 +188,7 @@ class _Export:
 
     def _read(self, layer: str, box: Box, level: int) -> ndarray:
         if self.poster.holds_labels(layer):
-            return self.poster.store.read(layer, box, level)
+            return self.poster.numbers(layer, box, level)
         return self.poster.rgb(layer, box, level).transpose(2, 0, 1)
 
     def _label_png(self, labels: ndarray) -> bytes:

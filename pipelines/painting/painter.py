@@ -15,6 +15,7 @@ import ray
 
 from magic.networks.generator import Net, Statistics
 from magic.networks.norm import Moments
+from pipelines.painting.missing import is_painted, missing_tiles
 from pipelines.painting.poster_task import PosterTask
 from pipelines.painting.tile_worker import Measurement, TileWorker
 from pipelines.posters.layers import UNREFINED
@@ -47,7 +48,7 @@ def paint(
     for net, of_net in (frozen or {}).items():
         for number, moments in enumerate(of_net):
             task.store.adopt_statistics(net, number, moments)
-    if len(task.store.done("output")) == len(task.grid):
+    if is_painted(task):
         task.store.drop(UNREFINED)
         return _stored_statistics(task)
     statistics: Statistics = {}
@@ -91,10 +92,10 @@ class _NetworkPainter:
         return statistics
 
     def _render(self, statistics: Sequence[Moments]) -> None:
-        done = self.task.store.done(self.task.last_layer(self.net))
-        self.shown.update(len(done))
-        missing = [tile for tile in range(len(self.task.grid)) if tile not in done]
-        for _ in self.pool.map(_call("render", self.net, statistics), missing, self.homes):
+        missing = missing_tiles(self.task, self.net)
+        tiles = sorted(set().union(*missing.values()))
+        self.shown.update(len(self.task.grid) - len(tiles))
+        for _ in self.pool.map(_call("render", self.net, statistics, missing), tiles, self.homes):
             self.shown.update()
 
     def _measure(self, statistics: Sequence[Moments]) -> Moments:
@@ -166,7 +167,7 @@ def _pool(task: PosterTask, num_workers: int, gpus_per_worker: float) -> WorkerP
     return WorkerPool(lambda: actor.remote(shared), min(num_workers, len(task.grid)))
 
 
-def _call(method: str, net: Net, statistics: Sequence[Moments]) -> Callable[[Any, int], Any]:
-    """A call of a worker's method for a tile; the statistics are put into the object store once."""
-    shared = ray.put(list(statistics))
-    return lambda actor, tile: getattr(actor, method).remote(net, tile, shared)
+def _call(method: str, net: Net, statistics: Sequence[Moments], *args: Any) -> Callable[[Any, int], Any]:
+    """A call of a worker's method for a tile; what all tiles share is put into the object store once."""
+    shared = [ray.put(each) for each in (list(statistics), *args)]
+    return lambda actor, tile: getattr(actor, method).remote(net, tile, *shared)

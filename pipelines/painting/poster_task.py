@@ -47,13 +47,15 @@ class PosterTask:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that workers write, in this order. The last one of each network tells that its tile is done."""
-        top = ("top_labels", "top_weights") if self.store.top else ()
-        return ("labels", *top, "collage", *((UNREFINED,) if self.is_refined else ()), "output")
+        """The layers that workers write."""
+        return tuple(layer for net in self.num_statistics for layer in self.layers_of(net))
 
-    def last_layer(self, net: Net) -> str:
-        """The layer that a network writes last."""
-        return UNREFINED if net == "mixing" and self.is_refined else "output"
+    def layers_of(self, net: Net) -> tuple[str, ...]:
+        """The layers that a network paints, in the order in which they are written."""
+        if net == "refiner":
+            return ("output",)
+        top = ("top_labels", "top_weights") if self.store.top else ()
+        return ("labels", *top, "collage", UNREFINED if self.is_refined else "output")
 
     def measured_tile(self, generator: Generator, net: Net, statistic: int, number: int) -> Tile:
         """A tile as it is read to measure a statistic.

@@ -1,7 +1,7 @@
 """A worker that paints tiles: an actor's class, and the functions that run with a worker's resources."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
@@ -58,15 +58,18 @@ class TileWorker:
             moments = self.renderer.measure(suspended, tile, statistics)
             return Measurement(moments, self._keep(net, number, suspended))
 
-    def render(self, net: Net, number: int, statistics: Sequence[Moments]) -> None:
-        """Write one tile of what a network computes."""
+    def render(
+        self, net: Net, number: int, statistics: Sequence[Moments], missing: Mapping[str, Collection[int]]
+    ) -> None:
+        """Write one tile of what a network computes, to those of its layers that miss it."""
         tile = self.task.grid[number]
         collage = self._read_collage(net, tile)
         with self._computing:
             suspended = self._resume(net, number, tile, collage)
             layers = finish(self.renderer, self.task, suspended, tile, statistics, collage)
         for name, pixels in layers.items():
-            self.task.store.write(name, tile.core, pixels)
+            if number in missing[name]:
+                self.task.store.write(name, tile.core, pixels)
 
     def _read_collage(self, net: Net, tile: Tile) -> ndarray | None:
         """What the refiner sees of the store; the mixing network sees nothing of it."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 
 from magic.checks import require, shown
@@ -22,9 +22,11 @@ from pipelines.pictures.reading import read_picture, read_single
 from pipelines.pictures.settings import SourceConfig
 from pipelines.pictures.tone import match_tone
 from pipelines.posters.layers import LAYERS
+from pipelines.posters.poster_files import damage
 from pipelines.posters.poster_records import MANIFEST, Manifest
 from pipelines.posters.poster_store import PosterStore
-from pipelines.storage.door import absolute, join
+from pipelines.storage.checked_folder import CheckedFolder
+from pipelines.storage.door import absolute, join, read_object
 
 CONTENT = "content"
 """The picture that a poster shows. It can be shown like a layer, and is read from where it came from."""
@@ -60,8 +62,19 @@ class FinishedPoster:
             ValueError: if its manifest is damaged.
         """
         folder = absolute(url)
-        manifest = Manifest.find(join(folder, MANIFEST))
-        return None if manifest is None else FinishedPoster(folder, manifest)
+        data = read_object(join(folder, MANIFEST))
+        if data is None:
+            return None
+        checked = CheckedFolder(folder)
+        if checked.is_sound(MANIFEST, data):
+            return FinishedPoster(folder, Manifest.from_bytes(data, join(folder, MANIFEST)))
+        if checked.recorded(MANIFEST) or Manifest.find(join(folder, MANIFEST)) is not None:
+            raise damage(folder, MANIFEST, checked.fault(MANIFEST) or "another one")
+        return None
+
+    def record(self) -> None:
+        """Write its manifest: where that is, all else is."""
+        self.store.folder.replace(MANIFEST, self.manifest.to_bytes())
 
     @cached_property
     def store(self) -> PosterStore:
@@ -104,10 +117,20 @@ class FinishedPoster:
         """Part of a layer at a pyramid level; labels in their colours. The box counts from the poster's corner."""
         if name == CONTENT:
             return Content(self._content, *self.store.size(level)).window(box)
-        pixels = self.store.read(name, box, level)
         if LAYERS[name].holds_labels:
-            return np.array(self.colours, np.uint8)[pixels[0]]  # type: ignore[no-any-return]
-        return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+            return np.array(self.colours, np.uint8)[self.numbers(name, box, level)[0]]  # type: ignore[no-any-return]
+        return np.ascontiguousarray(self.store.read(name, box, level).transpose(1, 2, 0))
+
+    def numbers(self, name: str, box: Box, level: int = 0) -> UInt16[ndarray, "C h w"]:
+        """Part of a layer whose values are numbers of templates.
+
+        Raises:
+            ValueError: if there are no templates of such numbers.
+        """
+        numbers, k = self.store.read(name, box, level), len(self.manifest.identity.templates)
+        highest = int(numbers.max())
+        require(highest < k, f"numbers of {k} templates in the layer {name} of {self.url}", highest, "paint it anew")
+        return numbers
 
     def whole(self, name: str, level: int = 0) -> UInt8[ndarray, "H W 3"]:
         """All of a layer at a pyramid level, where that fits into memory."""

@@ -5,16 +5,24 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from magic.geometry import Canvas
+from magic.checks import require
+from magic.geometry import Canvas, TileGrid
 from magic.hyperparameters import Precision, Warp
 from magic.scene.memory import Template
 from magic.systems import SYSTEMS, System, SystemTraits
 from pipelines.pictures.source_records import PictureInfo, SkippedPicture, SourceIdentity
 from pipelines.pictures.tone import Tone
+from pipelines.storage.claims import IDENTITY
 from pipelines.storage.records import Record
 
 MANIFEST = "manifest.json"
 """File of a finished poster. It is written last: where it is, all else is."""
+FILES = "files.json"
+"""File of a poster that tells how its pictures were written."""
+RECORDS = (IDENTITY, MANIFEST, FILES)
+"""The records in a poster's folder."""
+MAX_TILES = 2**22
+"""Of a poster; with tiles of 2048 px it has sides of four million pixels."""
 StatisticsMode = Literal["exact", "preview", "frozen"]
 """Where normalisation statistics come from: all tiles; a few tiles only, which is approximate; another poster."""
 
@@ -118,6 +126,17 @@ class Manifest(Record):
     versions: dict[str, str]
     """Of the code and of the libraries that decide pixels."""
     measured_error: MeasuredError | None = None
+
+    def __post_init__(self) -> None:
+        identity, canvas = self.identity, self.canvas
+        size = (canvas.poster_width, canvas.poster_height)
+        require(identity.size == size, f"a size of {size}, as the canvas has it", identity.size, "mend it")
+        grid = TileGrid(height=canvas.height, width=canvas.width, core_px=identity.plan.tile)
+        require(len(grid) <= MAX_TILES, f"at most {MAX_TILES} tiles", len(grid), "mend it")
+        shown = {template.picture for template in identity.templates} - set(range(len(self.pictures)))
+        require(not shown, f"templates of the {len(self.pictures)} pictures", sorted(shown), "mend it")
+        planes = max(len(identity.templates), 1)
+        require(0 <= identity.top <= planes, f"top in 0..{planes}", identity.top, "mend it")
 
     @property
     def pixels_digest(self) -> str:

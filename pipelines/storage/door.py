@@ -4,6 +4,7 @@ Everything that is read or written goes through here, except layers (Zarr) and c
 reach storage by themselves; `for_zarr` and `for_ray_train` say how they are given a place.
 """
 
+import hashlib
 import mimetypes
 import re
 import shutil
@@ -91,6 +92,18 @@ def read_object(url: str, max_bytes: int = MAX_OBJECT_BYTES) -> bytes | None:
     with storage(url) as (fs, path):
         try:
             return _read(fs, path, max_bytes)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def sha256_of(url: str) -> str | None:
+    """SHA-256 of a file, in hexadecimal, or None where there is no regular file. It is read piece by piece."""
+    with storage(url) as (fs, path):
+        if is_local_disk(fs) and not Path(path).is_file():
+            return None
+        try:
+            with fs.open(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -187,9 +200,12 @@ def remove(url: str) -> None:
 
 
 def names_in(url: str) -> set[str]:
-    """Names of the files and folders in a folder."""
+    """Names of the files and folders in a folder, from a fresh listing; none where there is no folder."""
     with storage(url) as (fs, path):
-        return {entry.rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False)}
+        try:
+            return {entry.rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False)}
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
 
 
 def names_below(url: str) -> set[str]:

@@ -39,6 +39,8 @@ class Kind:
     """Makes one at random, in an empty folder of its own."""
     num_tested: int
     """How many of them the tests try."""
+    prepare: Callable[[], object] = lambda: None
+    """Does what takes long, in the process that tries the cases and before its first one."""
 
 
 def answer(action: Callable[[], object]) -> str:

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +56,19 @@ def try_cases(kind: str, seed: int, numbers: Iterable[int]) -> Iterator[Outcome]
             child.end()
 
 
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """The temporary folder of all processes that try cases, killed ones too: it goes when this process ends."""
+    return tempfile.TemporaryDirectory(prefix="h-", dir="/tmp")
+
+
 class _Child:
     """The process that tries cases."""
 
     def __init__(self, kind: str, seed: int) -> None:
         self.kind = kind
         command = [sys.executable, "-m", "tests.hostile.trial", kind, str(seed)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": _folder().name, "SHORT_TMPDIR": _folder().name}
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -176,7 +183,7 @@ def _serve(kind: str, seed: int) -> None:
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a case prints is no answer
-    assert kind in KINDS
+    KINDS[kind].prepare()
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(asdict(_try_one(kind, seed, int(line)))), file=answers, flush=True)

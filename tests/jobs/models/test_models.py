@@ -26,8 +26,11 @@ from jobs.settings.models_config import (
     ModelsShowConfig,
 )
 from magic.networks.packed import CONFIG, WEIGHTS, save_generator
+from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.posters.poster_records import ModelReference
 from tests.conftest import random_generator
 from tests.jobs.models.registered import SECRET, files_of, recipe, registered
+from tests.pipelines.export.viewed import changed
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -138,36 +141,32 @@ def test_a_model_is_shown_by_uri_and_by_name(client, cluster, city, capsys):
         models_show(ModelsShowConfig(what="out/none", cluster=cluster))
 
 
-def manifest_of(version, make_poster) -> Path:
-    """A poster's folder, as if the version had painted it."""
-    path = Path(make_poster(150, 131).url) / "manifest.json"
-    told = json.loads(path.read_text())
-    told["identity"]["model"] = {"uri": version.uri, "digest": version.digest}
-    path.write_text(json.dumps(told))
-    return path
+def poster_of(version, make_poster) -> FinishedPoster:
+    """A poster, as if the version had painted it."""
+    poster = changed(make_poster(150, 131), model=ModelReference(uri=version.uri, digest=version.digest))
+    poster.record()
+    return poster
 
 
 def test_a_poster_leads_to_its_model_by_name_or_by_digest(cluster, city, make_poster, capsys):
-    path = manifest_of(city, make_poster)
+    poster = poster_of(city, make_poster)
     for uri in (city.uri, "/some/folder", "models:/of-another-registry/3"):
-        told = json.loads(path.read_text())
-        told["identity"]["model"]["uri"] = uri
-        path.write_text(json.dumps(told))
-        assert models_show(ModelsShowConfig(what=str(path.parent), cluster=cluster)).uri == city.uri
+        changed(poster, model=ModelReference(uri=uri, digest=city.digest)).record()
+        assert models_show(ModelsShowConfig(what=poster.url, cluster=cluster)).uri == city.uri
         shown = capsys.readouterr().out
-        assert shown.startswith(f"poster {path.parent}")
-        for picture in told["pictures"]:
-            assert picture["sha256"] in shown
+        assert shown.startswith(f"poster {poster.url}")
+        for picture in poster.manifest.pictures:
+            assert picture.sha256 in shown
         assert f"{city.digest}: agrees" in shown
 
 
 def test_a_model_that_is_no_longer_the_posters_is_told_apart(client, cluster, make_poster, capsys):
     version = registered(client, cluster, "lost", seed=21)
-    path = manifest_of(version, make_poster)
+    poster = poster_of(version, make_poster)
     file = files_of(version) / WEIGHTS
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(ValueError, match="expected the model with SHA-256"):
-        models_show(ModelsShowConfig(what=str(path.parent), cluster=cluster))
+        models_show(ModelsShowConfig(what=poster.url, cluster=cluster))
     shown = capsys.readouterr().out
     assert "DOES NOT AGREE" in shown
     assert version.run_id in shown

@@ -1,8 +1,9 @@
 """What `magic export` writes and refuses; tests/pipelines/export/test_picture_file.py reads the files themselves."""
 
 import os
+import shutil
 import time
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -10,7 +11,6 @@ from PIL import Image
 from jobs import cli
 from jobs.posters.export_files import export
 from jobs.settings.poster_config import ExportConfig
-from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage import door
 from tests.pipelines.export.viewed import changed
 
@@ -94,9 +94,9 @@ def test_what_a_killed_export_left_goes(finished, tmp_path):
 
 
 def test_a_preview_is_called_one(finished, tmp_path, capsys):
-    changed(finished, statistics="preview").manifest.write(f"{tmp_path}/manifest.json")
-    Path(tmp_path, "tiles.zarr").symlink_to(Path(finished.url, "tiles.zarr"))
-    preview = FinishedPoster.at(str(tmp_path))
+    shutil.copytree(finished.url, tmp_path / "preview")
+    preview = replace(changed(finished, statistics="preview"), url=str(tmp_path / "preview"))
+    preview.record()
     export(ExportConfig(poster=preview.url, to=(f"{tmp_path}/a.png",)))
     assert "PREVIEW" in capsys.readouterr().out
 

@@ -76,7 +76,7 @@ def test_damage_is_found(finished):
 @pytest.mark.parametrize("layer", ["output", "collage", "labels"])
 def test_damage_of_any_layer_is_found_in_any_precision(finished, rough, precision, layer):
     poster = {"fp32": finished, "bf16": rough}[precision]
-    box = Box(0, 0, 96, 96)
+    box = poster.store.grid[5].core
     sound = poster.store.read_canvas(layer, box)
     poster.store.write(layer, box, np.roll(sound, 7, axis=2) if layer != "labels" else (sound + 1) % 3)
     try:

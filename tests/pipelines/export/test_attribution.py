@@ -135,10 +135,8 @@ def test_places_of_a_model_that_moves_its_pieces_are_said_to_be_rough(ray_here, 
     assert "moves its pieces" not in (tmp_path / TABLE).read_text()
 
 
-def test_a_poster_without_its_label_map_is_refused(make_poster):
+def test_a_poster_whose_label_map_is_lost_is_refused(make_poster):
     poster = make_poster(64, 64)
     poster.store.drop("labels")
-    with pytest.raises(
-        ValueError, match=r"expected a poster with labels, got .*'output'.*; paint it with its label map"
-    ):
+    with pytest.raises(ValueError, match=r"expected the tile of the layer labels .*, got no such file; run the"):
         attribute(poster, num_workers=1)

@@ -176,7 +176,7 @@ def test_a_failed_export_leaves_the_old_file(make_poster, ending, tmp_path):
     target.write_bytes(b"the old one")
     shard = Path(poster.url, "tiles.zarr/output/0/c/0/4/2")
     shard.write_bytes(bytes(len(shard.read_bytes())))
-    with pytest.raises(ValueError, match="checksum"):
+    with pytest.raises(ValueError, match="the tile of the layer output in row 4 and column 2 "):
         ExportRequest(poster=poster, url=str(target)).write()
     assert target.read_bytes() == b"the old one"
     assert list(tmp_path.iterdir()) == [target]
@@ -206,8 +206,9 @@ def plain_posters(make_poster, tmp_path_factory):
             for number in range(len(store.blocks(level))):
                 write_block(store, "output", level, number)
         some = make_poster(64, 64).manifest
-        identity = replace(some.identity, content=None, templates=(), plan=TilingRecord(tile=1024, keep=False))
-        replace(some, identity=identity, canvas=canvas).write(f"{folder}/manifest.json")
+        plan = TilingRecord(tile=1024, keep=False)
+        identity = replace(some.identity, content=None, templates=(), plan=plan, size=(width, height))
+        FinishedPoster(folder, replace(some, identity=identity, canvas=canvas)).record()
         return FinishedPoster.at(folder)
 
     return make(6000, 1000), make(65000, 1000)

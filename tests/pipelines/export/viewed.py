@@ -39,7 +39,7 @@ def with_many_templates(poster: FinishedPoster, count: int) -> FinishedPoster:
     """The poster with its templates repeated, in its folder."""
     templates = poster.manifest.identity.templates
     many = changed(poster, templates=templates * (count // len(templates)))
-    many.manifest.write(f"{many.url}/manifest.json")
+    many.record()
     return FinishedPoster.at(poster.url)
 
 
