@@ -7,6 +7,7 @@ from jobs.models.lookup import find_model
 from jobs.posters.delivery import deliver
 from jobs.posters.poster_job import PosterJob
 from jobs.settings.poster_config import PosterConfig
+from magic.checks import shown
 from pipelines.painting.painter import paint
 from pipelines.painting.probe import probe
 from pipelines.posters.checking import drop_damaged
@@ -59,14 +60,14 @@ def take_folder(store: PosterStore, identity: PosterIdentity) -> None:
         ValueError: if the folder holds another job's work, or anything else.
     """
     folder, data = store.folder, identity.to_bytes()
-    if folder.is_sound(IDENTITY, data) and folder.read(IDENTITY) is None:  # this job began here, as its digest tells
-        log.warning("made anew in %s: %s", store.url, IDENTITY)
+    is_damaged = bool(folder.recorded(IDENTITY)) and folder.read(IDENTITY) is None
+    if is_damaged and folder.is_sound(IDENTITY, data):  # this job began here, as its digest tells
         folder.write(IDENTITY, data)
     claim(store.url, identity, "the poster's folder (--out)")
     if folder.read(IDENTITY) is None:
         folder.replace(IDENTITY, data)
-    damaged = drop_damaged(store)
+    damaged = [IDENTITY] * is_damaged + drop_damaged(store)
     for each in damaged[:MAX_NAMED]:
-        log.warning("made anew in %s: %s", store.url, each)
+        log.warning("made anew in %s: %s", shown(store.url), each)
     if damaged[MAX_NAMED:]:
-        log.warning("made anew in %s: %d more such files", store.url, len(damaged) - MAX_NAMED)
+        log.warning("made anew in %s: %d more such files", shown(store.url), len(damaged) - MAX_NAMED)

@@ -46,9 +46,11 @@ def _pictures_at(url: str) -> list[str]:
     advice = "check the URL"
     if "[" in url:
         advice += ", in which [ begins a pattern: write [[] for a [ in a name"
-    require(bool(pictures), f"pictures at {shown(url)}", f"{len(files.urls)} files, no picture", advice)
+    summary = _summary(left_out, len(files.urls)) if left_out else "no file"
+    if not pictures:
+        raise ValueError(f"expected pictures at {shown(url)}, got none ({summary}); {advice}")
     if left_out:
-        log.warning("%s: %s", url, _summary(left_out, len(files.urls)))
+        log.warning("%s: %s", url, summary)
     return pictures
 
 

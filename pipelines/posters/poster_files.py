@@ -2,6 +2,7 @@
 
 import re
 
+from magic.checks import shown
 from magic.networks.generator import Net
 
 TILES, DESCRIPTION = "tiles.zarr", "zarr.json"
@@ -47,6 +48,6 @@ def damage(url: str, file: str, fault: str, num_others: int = 0) -> ValueError:
     """
     others = f", and {num_others} more such files" if num_others else ""
     return ValueError(
-        f"expected {called(file)} in {url} as it was written, got {fault}{others}; "
+        f"expected {shown(called(file))} in {shown(url)} as it was written, got {fault}{others}; "
         "run the `magic poster` command that made it again: it makes anew what is damaged, and nothing else"
     )

@@ -82,10 +82,13 @@ class CheckedFolder:
             names: of the files.
             recorded: all digests.
         """
-        with ThreadPoolExecutor(NUM_THREADS) as threads:
-            found = threads.map(partial(self._fault, recorded), names)
-            checked = counted(zip(names, found, strict=True), "checking", len(names), "file", leave=False)
+        threads = ThreadPoolExecutor(NUM_THREADS)
+        try:
+            found = zip(names, threads.map(partial(self._fault, recorded), names), strict=True)
+            checked = counted(found, f"checking {self.url}", len(names), "file", leave=False)
             return {name: fault for name, fault in checked if fault is not None}
+        finally:
+            threads.shutdown(cancel_futures=True)
 
     def _fault(self, recorded: Mapping[str, set[str]], name: str) -> str | None:
         digest = sha256_of(join(self.url, name))
