@@ -41,7 +41,7 @@ def prepare() -> None:
     for name, value in {**DRIVER_VARIABLES, **WORKER_VARIABLES}.items():
         os.environ.setdefault(name, value)
     has_token = os.environ.get(TOKEN_VARIABLE) or os.environ.get(TOKEN_PATH_VARIABLE)
-    if has_token or (Path.home() / TOKEN_FILE).exists():
+    if has_token or (Path(os.path.expanduser("~")) / TOKEN_FILE).exists():  # noqa: PTH111 - there may be no home
         os.environ.setdefault(AUTH_MODE_VARIABLE, "token")
 
 

@@ -15,6 +15,7 @@ from tyro.extras import subcommand_type_from_defaults
 
 from cluster.environment import prepare
 from jobs.commands import COMMANDS, GROUPS, SUBMIT, TRAIN, Command, Group, command_for, submittable
+from jobs.output import redact_output
 from jobs.private_tyro import InstantiationFailure, ParseErrorEvent, on_parse_error
 from jobs.settings.recipes import RECIPES
 from jobs.settings.submission_config import SubmitConfig
@@ -106,6 +107,7 @@ def brief(error: Exception) -> str:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Parse the arguments and run the command; returns the exit code. What a user can mend is told in one line."""
+    redact_output()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     debug = os.environ.get("MAGIC_DEBUG")
     prepare()

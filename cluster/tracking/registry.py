@@ -13,6 +13,8 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
+from magic.redaction import redact
+
 PREFIX = "models:/"
 CURRENT = "current"
 """The alias that training moves, and that a model's name without alias or version stands for."""
@@ -103,7 +105,9 @@ def _create_version(
     if not client.search_registered_models(filter_string=f"name = '{name}'"):
         client.create_registered_model(name)
     source = f"{client.get_run(run_id).info.artifact_uri}/{path}"
-    return _version(client.create_model_version(name, source, run_id, tags=dict(tags), description=_card(folder)))
+    return _version(
+        client.create_model_version(name, source, run_id, tags=redact(dict(tags)), description=_card(folder))
+    )
 
 
 def set_alias(client: MlflowClient, entry: ModelVersion, alias: str) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from cluster.redaction import redact
 from cluster.tracking import registry
 from cluster.tracking.registry import CURRENT, PREFIX, ModelVersion
 from jobs.models.model_folder import METRICS, metrics_of_run
+from magic.redaction import redact
 
 
 @dataclass(frozen=True, slots=True)

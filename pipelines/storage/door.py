@@ -23,6 +23,8 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
+from magic.redaction import redacted
+
 PARTIAL = ".partial"
 """Ending of a file that is half written. A killed process may leave some behind; they mean nothing."""
 ABANDONED_S = 3600
@@ -46,7 +48,8 @@ def absolute(url: str) -> str:
 
 
 def file_name(url: str) -> str:
-    """The last part of a URL: no folders, and no query of a web address, which may hold a key."""
+    """The last part of a URL: no folders, no credentials, and no query of a web address."""
+    url = redacted(url)
     path = url.split("?")[0] if url.startswith(WEB) else url  # elsewhere, ? is a part of the name
     return path.rstrip("/").rsplit("/", 1)[-1]
 
@@ -84,6 +87,20 @@ def read_object(url: str) -> bytes | None:
         return None
 
 
+@contextmanager
+def _without_credentials() -> Iterator[None]:
+    """Take the credentials of addresses out of errors within the block: the processes of a cluster log them."""
+    try:
+        yield
+    except Exception as error:  # every storage library has errors of its own
+        text = redacted(str(error))
+        if text == str(error):
+            raise
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else OSError
+        raise kind(text) from None
+
+
+@_without_credentials()
 def fetch(url: str) -> bytes:
     """A file's bytes. Storage that fails is asked again, twice.
 
@@ -197,6 +214,7 @@ class Expansion(NamedTuple):
     """Whether the URL names one file, not a folder or a pattern."""
 
 
+@_without_credentials()
 def expand(url: str) -> Expansion:
     """The files that a URL stands for: the file itself, all files below a folder, or all that fit a pattern.
 

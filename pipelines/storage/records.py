@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from pydantic import TypeAdapter, ValidationError
 
 from magic.checks import first_line
+from magic.redaction import redact
 from pipelines.storage.door import read_object, write_object
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
@@ -30,8 +31,8 @@ class Record:
     """What an error calls it: a poster's manifest."""
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields as JSON values."""
-        fields: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        """Its fields as JSON values, without credentials."""
+        fields: dict[str, Any] = redact(_adapter(type(self)).dump_python(self, mode="json"))
         return fields
 
     def to_bytes(self) -> bytes:
@@ -109,8 +110,8 @@ class Record:
 
 
 def json_bytes(value: Any) -> bytes:
-    """A value as JSON for people and programs: indented, keys in order."""
-    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
+    """A value as JSON for people and programs: indented, keys in order, without credentials."""
+    return (json.dumps(redact(value), indent=2, sort_keys=True) + "\n").encode()
 
 
 def parse_json(data: bytes, what: str) -> dict[str, Any]:
