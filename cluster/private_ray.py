@@ -4,9 +4,14 @@ No other module of `cluster` imports one. A new release of Ray may move or chang
 tests/cluster/test_private_ray.py then fails and says which.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from ray._private import ray_constants, utils
 from ray._private.state import state
+
+from magic.redaction import redacted
 
 VERBOSE_LOGGERS = (
     "ray.dashboard.modules.dashboard_sdk",
@@ -42,3 +47,38 @@ def session_folder_argument(folder: Path) -> dict[str, str]:
     2.60.
     """
     return {"_temp_dir": str(folder)}
+
+
+@contextmanager
+def listening_at_loopback() -> Iterator[None]:
+    """Within the block, ray.init starts a cluster whose processes listen at the loopback address alone.
+
+    Needed: otherwise each of them listens at all addresses of the machine, or at the one that other machines know.
+    Private: ray._private.ray_constants.ENABLE_RAY_CLUSTER. Where it is false, as on macOS, Ray takes the loopback
+    address for the machine's own, and its servers then listen there.
+    Public replacement: an argument of ray.init for that address. In Ray 2.60, `_node_ip_address="127.0.0.1"` is turned
+    into the address that other machines know, and RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 is read during the import, when
+    it is not known yet whether the process will join a cluster of several machines.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def command_line_redacted() -> Iterator[None]:
+    """Within the block, ray.init tells the cluster this process' command line without the credentials in it.
+
+    Needed: all users of the cluster see the command lines of those who are connected, and its head logs them.
+    Private: ray._private.utils.get_entrypoint_name, which ray.init calls.
+    Public replacement: an argument of ray.init for that name; there is none in Ray 2.60.
+    """
+    before = utils.get_entrypoint_name
+    utils.get_entrypoint_name = lambda: redacted(before())
+    try:
+        yield
+    finally:
+        utils.get_entrypoint_name = before

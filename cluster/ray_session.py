@@ -3,17 +3,20 @@
 import logging
 import os
 import resource
+import secrets
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import ray
 from ray.exceptions import RayError
 
 from cluster.connection import ClusterConfig
-from cluster.environment import prepare, worker_variables
-from cluster.private_ray import max_resources, session_folder_argument
+from cluster.environment import AUTH_MODE_VARIABLE, TOKEN_VARIABLE, prepare, worker_variables
+from cluster.private_ray import command_line_redacted, listening_at_loopback, max_resources, session_folder_argument
 
 MIN_LOGICAL_CPUS = 4
 """CPUs that Ray is told of at least: a machine with two cores still runs a trainer, its readers and a controller."""
@@ -21,6 +24,8 @@ OBJECT_STORE_FRACTION = 0.15
 MAX_OBJECT_STORE_BYTES = 8e9
 MIN_OPEN_FILES = 256
 """Files that Ray's processes hold open on a small machine. With fewer, Ray dies in the middle of the work."""
+TOKEN_BYTES = 32
+"""Of random numbers in the token of a local cluster."""
 
 
 @contextmanager
@@ -38,10 +43,11 @@ def ray_session(config: ClusterConfig) -> Iterator[None]:
         return
     prepare()
     address = config.address or os.environ.get("RAY_ADDRESS")
-    if address:
-        _join(address)
-    else:
-        _start_local_cluster()
+    with command_line_redacted():
+        if address:
+            _join(address)
+        else:
+            _start_local_cluster()
     try:
         yield
     except RayError as error:
@@ -77,6 +83,11 @@ def count_cpus() -> int:
 def count_gpus() -> int:
     """The number of GPUs that the cluster has or may grow to."""
     return int(_max_resource("GPU"))
+
+
+def is_on_loopback() -> bool:
+    """Whether the cluster is this machine alone, and no other one can reach it."""
+    return all(ip_address(node["NodeManagerAddress"]).is_loopback for node in ray.nodes())
 
 
 def require_room(num_workers: int, resources: Mapping[str, float], purpose: str) -> None:
@@ -126,22 +137,25 @@ def _join(address: str) -> None:
 
 
 def _start_local_cluster() -> None:
-    """Start a cluster of this machine alone, which ends with this process.
+    """Start a cluster of this machine alone, which ends with this process. Other machines and users cannot reach it.
 
     Raises:
+        OSError: if there is no folder for it that is this user's alone.
         ValueError: if a process may not open as many files as Ray needs.
     """
     _raise_open_files()
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    session_folder = Path(os.environ.get("RAY_TMPDIR") or Path(tempfile.gettempdir()) / "ray")
-    ray.init(
-        num_cpus=max(os.cpu_count() or 1, MIN_LOGICAL_CPUS),
-        object_store_memory=int(min(memory_bytes * OBJECT_STORE_FRACTION, MAX_OBJECT_STORE_BYTES)),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        **session_folder_argument(session_folder),
-    )
+    session_folder = os.environ.get("RAY_TMPDIR") or _private_folder() / "ray"
+    _make_token()
+    with listening_at_loopback():
+        ray.init(
+            num_cpus=max(os.cpu_count() or 1, MIN_LOGICAL_CPUS),
+            object_store_memory=int(min(memory_bytes * OBJECT_STORE_FRACTION, MAX_OBJECT_STORE_BYTES)),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **session_folder_argument(Path(session_folder)),
+        )
 
 
 def _raise_open_files() -> None:
@@ -157,3 +171,28 @@ def _raise_open_files() -> None:
         )
     if current != resource.RLIM_INFINITY and current < MIN_OPEN_FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (MIN_OPEN_FILES, most))
+
+
+def _make_token() -> None:
+    """Give this process and those that it starts a token, unless the user has set one, or has switched tokens off.
+
+    Without it, Ray would write one into the home folder, into a file that everybody may read.
+    """
+    if os.environ.get(AUTH_MODE_VARIABLE, "token") == "token":  # where it is not set, ray.init switches tokens on
+        os.environ.setdefault(TOKEN_VARIABLE, secrets.token_hex(TOKEN_BYTES))
+
+
+def _private_folder() -> Path:
+    """A temporary folder that this user alone may enter. Below it, Ray lets everybody write.
+
+    Raises:
+        PermissionError: if somebody else has made it.
+    """
+    folder = Path(tempfile.gettempdir()) / f"magic-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise PermissionError(
+            f"expected a folder of this user alone at {folder}, got another; remove it, or name a folder in RAY_TMPDIR"
+        )
+    return folder

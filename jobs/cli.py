@@ -16,6 +16,7 @@ from tyro.extras import subcommand_type_from_defaults
 
 from cluster.environment import prepare
 from jobs.commands import COMMANDS, GROUPS, SUBMIT, TRAIN, Command, Group, command_for, submittable
+from jobs.output import redact_output
 from jobs.private_tyro import InstantiationFailure, ParseErrorEvent, on_parse_error, whole_words
 from jobs.settings.recipes import RECIPES
 from jobs.settings.submission_config import SubmitConfig
@@ -134,6 +135,7 @@ def _nobody_reads() -> bool:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Parse the arguments and run the command; returns the exit code. What a user can mend is told in one line."""
+    redact_output()
     _log_in_lines()
     debug = os.environ.get("MAGIC_DEBUG")
     prepare()

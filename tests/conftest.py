@@ -82,13 +82,16 @@ def ray_here(s3_server):
     """A Ray cluster of this machine with four logical CPUs."""
     import ray
 
-    ray.init(
-        num_cpus=4,
-        object_store_memory=500_000_000,
-        include_dashboard=False,
-        log_to_driver=False,
-        _temp_dir=os.environ["RAY_TMPDIR"],
-    )
+    from cluster.private_ray import listening_at_loopback
+
+    with listening_at_loopback():
+        ray.init(
+            num_cpus=4,
+            object_store_memory=500_000_000,
+            include_dashboard=False,
+            log_to_driver=False,
+            _temp_dir=os.environ["RAY_TMPDIR"],
+        )
     yield
     ray.shutdown()
 

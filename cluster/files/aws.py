@@ -39,7 +39,7 @@ def steps(config: ClusterFilesConfig) -> list[str]:
         build_image(config.image, push=True),
         f"{profile}-head may: run, tag, describe and terminate EC2 instances, ssm:GetParameters, {storage},",
         f"#   and pass the role of {config.name}-worker. {profile[2:]}-worker may: {storage}",
-        f"ray get-auth-token --generate > /dev/null  # into {TOKEN_FILE}; ray up copies it to all machines",
+        f"(umask 077; ray get-auth-token --generate > /dev/null)  # makes {TOKEN_FILE}, which ray up copies",
         f"${{EDITOR:-vi}} {MLFLOW_CREDENTIALS_FILE}  # [mlflow], mlflow_tracking_username=, mlflow_tracking_password=",
         "ray up cluster.yaml  # opens port 22 to all addresses, for Ray's key; provider.security_group can narrow it",
         "ray dashboard cluster.yaml &  # a tunnel: the dashboard listens at the head's loopback alone",

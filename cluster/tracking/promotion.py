@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from cluster.code_version import git_user
 from cluster.tracking.aliases import check_alias
 from cluster.tracking.registry import ModelVersion, set_alias
+from magic.redaction import redacted
 
 PROMOTED = "promoted/"
 """Prefix of a version's tags: promoted/ALIAS holds the newest promotion of this version to that alias, as JSON."""
@@ -62,7 +63,7 @@ def promote(client: MlflowClient, entry: ModelVersion, alias: str, why: str) -> 
     promotion = Promotion(
         alias=alias,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
-        why=why,
+        why=redacted(why),
         before=None if before is None else str(before),
         version=entry.version,
         by=git_user() or getpass.getuser(),

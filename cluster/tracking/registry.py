@@ -13,9 +13,9 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
-from cluster.redaction import redacted
 from cluster.tracking.aliases import check_alias
 from cluster.tracking.store_errors import is_not_there, reason_of
+from magic.redaction import redact, redacted
 
 PREFIX = "models:/"
 CURRENT = "current"
@@ -108,7 +108,9 @@ def _create_version(
     if not client.search_registered_models(filter_string=f"name = '{name}'"):
         client.create_registered_model(name)
     source = f"{client.get_run(run_id).info.artifact_uri}/{path}"
-    return _version(client.create_model_version(name, source, run_id, tags=dict(tags), description=_card(folder)))
+    return _version(
+        client.create_model_version(name, source, run_id, tags=redact(dict(tags)), description=_card(folder))
+    )
 
 
 def set_alias(client: MlflowClient, entry: ModelVersion, alias: str) -> None:

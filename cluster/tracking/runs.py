@@ -16,9 +16,9 @@ from numpy import ndarray
 from cluster.code_version import code_version, git_commit
 from cluster.connection import ClusterConfig
 from cluster.environment import SUBMITTED_VARIABLE, prepare
-from cluster.redaction import redacted
 from cluster.tracking.private_mlflow import GIT_COMMIT_TAG, PendingWrite
 from cluster.tracking.store_errors import is_not_there, reason_of
+from magic.redaction import redact, redacted
 
 EXPERIMENT = "magic"
 CODE_VERSION = "code_version"
@@ -127,9 +127,9 @@ def start_run(
     Returns:
         The run's id.
     """
-    run_tags = dict(tags) if tags else _code_tags()
+    run_tags = redact(dict(tags) if tags else _code_tags())
     run_id: str = client.create_run(_experiment_id(client, config), run_name=name, tags=run_tags).info.run_id
-    entries = [Param(key, str(value)[:MAX_PARAM_CHARS]) for key, value in flatten(params).items()]
+    entries = [Param(key, redacted(str(value))[:MAX_PARAM_CHARS]) for key, value in flatten(params).items()]
     client.log_batch(run_id, params=entries)
     return run_id
 

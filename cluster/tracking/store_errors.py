@@ -2,7 +2,7 @@
 
 from mlflow.exceptions import MlflowException
 
-from cluster.redaction import redacted
+from magic.redaction import redacted
 
 NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 """Codes of what is not there. MLflow has the second one for aliases, and for names that nothing can have."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
-from cluster.redaction import redacted
 from cluster.tracking.registry import CURRENT
 from jobs.models.recipe import Recipe
 from magic.hyperparameters import GeneratorConfig, LossConfig
+from magic.redaction import redacted
 from magic.tables import code_span, markdown_table, measures_table
 
 MAX_URLS = 8

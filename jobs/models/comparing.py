@@ -51,7 +51,7 @@ def models_compare(config: ModelsCompareConfig) -> dict[str, dict[str, float]]:
 def settings_of(version: ModelVersion, cluster: ClusterConfig) -> dict[str, Any]:
     """A model's recipe, flat, and which code it was trained by."""
     recipe = fetch_model(version, cluster).recipe
-    settings = flatten(recipe.redacted().to_json()) if recipe else {}
+    settings = flatten(recipe.to_json()) if recipe else {}
     return {STEPS: version.tags.get(STEPS, ""), CODE_VERSION: version.tags.get(CODE_VERSION, ""), **settings}
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.connection import ClusterConfig
-from cluster.redaction import redacted
 from cluster.tracking import registry, runs
 from cluster.tracking.registry import ModelVersion
 from jobs.models.recipe import RECIPE, Recipe
 from magic.checks import shown
 from magic.networks.generator import Generator
 from magic.networks.packed import CONFIG, WEIGHTS, Packed, unpack_generator
+from magic.redaction import redacted
 from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.pictures.source_records import SourceSummary
 from pipelines.storage.door import MAX_OBJECT_BYTES, MAX_WEIGHTS_BYTES, absolute, join, read_object

@@ -73,7 +73,7 @@ class Registrable:
     @property
     def recipe_bytes(self) -> bytes:
         """The recipe as it is registered, for all who can read the registry."""
-        return self.recipe.redacted().to_bytes()
+        return self.recipe.to_bytes()
 
     @property
     def version_tags(self) -> dict[str, str]:

@@ -1,9 +1,8 @@
 """How a model was trained: the record that lies beside its weights, and the identity of its training."""
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from cluster.redaction import redact
 from jobs.settings.training_config import ToneChoice, TrainConfig
 from magic.hyperparameters import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
 from magic.options import FREE, settings_of
@@ -62,16 +61,12 @@ class Recipe(ModelSettings, Record):
         named = {"content": self.content, "style": self.style}
         return {name: source for name, source in named.items() if source is not None}
 
-    def redacted(self) -> Self:
-        """The same without credentials in its URLs: for all who can read the registry."""
-        return self.from_json(redact(self.to_json()), "a training")
-
     def params(self) -> dict[str, Any]:
         """What MLflow shows of it as parameters."""
         told = ("urls", "scale", "square_px", "shares", "digest", "num_pictures")
-        settings = {name: value for name, value in self.to_json().items() if name not in ("content", "style")}
-        sources = {name: {key: getattr(source, key) for key in told} for name, source in self.sources.items()}
-        return settings | sources
+        values = self.to_json()
+        sources = {name: {key: values[name][key] for key in told} for name in self.sources}
+        return {name: value for name, value in values.items() if name not in ("content", "style")} | sources
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,6 @@
 from mlflow import MlflowClient
 
 from cluster.connection import ClusterConfig
-from cluster.redaction import redact, redacted
 from cluster.tracking import promotion, registry, runs
 from cluster.tracking.promotion import PROMOTED
 from cluster.tracking.registry import PREFIX, ModelVersion
@@ -13,6 +12,7 @@ from jobs.models.model_folder import METRICS, STEPS
 from jobs.models.version_records import block, metrics_of, resolve, run_of
 from jobs.settings.models_config import ModelsShowConfig
 from magic.checks import printable
+from magic.redaction import redact, redacted
 from pipelines.posters.finished_poster import FinishedPoster
 
 MAX_PICTURES = 20

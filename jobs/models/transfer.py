@@ -11,7 +11,6 @@ from typing import ClassVar
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from cluster.redaction import redact
 from cluster.tracking import registry, runs
 from cluster.tracking.promotion import PROMOTED
 from cluster.tracking.registry import ModelVersion
@@ -23,6 +22,7 @@ from jobs.models.version_records import metrics_of, resolve, run_of
 from jobs.settings.models_config import ModelsExportConfig, ModelsImportConfig
 from magic.checks import printable, require, shown
 from magic.networks.packed import CONFIG, WEIGHTS, Packed
+from magic.redaction import redact
 from pipelines.storage.claims import claim
 from pipelines.storage.door import MAX_OBJECT_BYTES, absolute, join, read_object, write_object
 from pipelines.storage.outputs import require_folder

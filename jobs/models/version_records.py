@@ -9,12 +9,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pydantic import TypeAdapter, ValidationError
 
-from cluster.redaction import redact
 from cluster.tracking import registry
 from cluster.tracking.registry import CURRENT, PREFIX, ModelVersion
 from cluster.tracking.store_errors import is_not_there
 from jobs.models.model_folder import METRICS, metrics_of_run
 from magic.checks import printable
+from magic.redaction import redact
 
 log = logging.getLogger(__name__)
 _METRICS = TypeAdapter(dict[str, float])

@@ -8,12 +8,12 @@ from typing import Any
 from cluster.code_version import CODE_VERSION_VARIABLE, code_version
 from cluster.job_server import JobServer, SubmittedJob
 from cluster.program import Program
-from cluster.redaction import redacted
 from jobs import cli
 from jobs.commands import submittable
 from jobs.settings.submission_config import SubmitConfig
 from magic.checks import require
 from magic.options import PICTURES, PLACE, Setting, settings_of
+from magic.redaction import redacted
 from pipelines.pictures.upload import upload_pictures
 from pipelines.storage.door import is_local
 

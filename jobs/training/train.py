@@ -10,8 +10,7 @@ from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, Scalin
 from ray.train.torch import TorchTrainer
 
 from cluster.code_version import code_version
-from cluster.ray_session import count_gpus, ray_session, require_cpus, require_room
-from cluster.redaction import redacted
+from cluster.ray_session import count_gpus, is_on_loopback, ray_session, require_cpus, require_room
 from cluster.tracking import runs
 from cluster.tracking.registry import ModelVersion
 from jobs.models.lookup import read_model
@@ -19,6 +18,7 @@ from jobs.models.model_folder import Registrable, metrics_of_run, newest_sheet, 
 from jobs.models.recipe import RECIPE, Recipe, TrainingIdentity
 from jobs.settings.training_config import TrainConfig
 from jobs.training.board import watched
+from jobs.training.local_group import LocalTorchConfig
 from jobs.training.training_loop import TrainingTask, training_loop
 from magic.checks import printable
 from pipelines.pictures.sources import Source, survey
@@ -86,7 +86,7 @@ def plan(config: TrainConfig, content: Source | None, style: Source, folder: str
         f"  style    {len(style)} pictures, {len(style.skipped)} skipped",
         f"  batch    {config.workers} x {crops.batch_size} patches of {crops.patch_px} px, K = {k}",
         f"  model    {config.generator.system}, {config.generator.channels} channels, depth {config.generator.depth}",
-        f"  MLflow   {redacted(runs.tracking_uri(config.cluster))}",
+        f"  MLflow   {runs.tracking_uri(config.cluster)}",
     ]
     return "\n".join(lines)
 
@@ -112,9 +112,8 @@ def attach(client: MlflowClient, config: TrainConfig, folder: str, recipe: Recip
     note = RunNote.read(place)
     if note is not None:
         return runs.existing_run(client, note.run_id)
-    public = recipe.redacted()  # the store is for others to read
-    run_id = runs.start_run(client, config.cluster, config.name, public.params())
-    client.log_dict(run_id, public.to_json(), RECIPE)
+    run_id = runs.start_run(client, config.cluster, config.name, recipe.params())
+    client.log_dict(run_id, recipe.to_json(), RECIPE)
     RunNote(run_id=run_id).write(place)
     return run_id
 
@@ -158,6 +157,7 @@ def fit(task: TrainingTask, folder: str, *, use_gpu: bool) -> None:
         trainer = TorchTrainer(
             training_loop,
             train_loop_config={"task": task, "board": board},
+            torch_config=LocalTorchConfig() if is_on_loopback() else None,
             scaling_config=ScalingConfig(
                 num_workers=config.workers if config.fewest == config.workers else (config.fewest, config.workers),
                 use_gpu=use_gpu,

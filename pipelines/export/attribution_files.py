@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from magic.redaction import redact, redacted
 from magic.tables import code_span, markdown_table
 from pipelines.export.attribution import Attribution, PictureShare, TemplateShare, largest_first
 from pipelines.storage.door import exists, file_name, join, read_object, write_object
@@ -58,7 +59,7 @@ def _picture_rows(attribution: Attribution) -> Iterator[list[Any]]:
 
 def _parquet(columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> bytes:
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns.items()])
-    table = pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], schema)
+    table = pa.Table.from_pylist([dict(zip(columns, redact(row), strict=True)) for row in rows], schema)
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     return buffer.getvalue()
@@ -80,7 +81,7 @@ def _page(attribution: Attribution) -> str:
     lines += [""]
     heads = ["template", "share of area", "pixels", "picture", "row", "column", "turns", "flip", "shown"]
     lines += [markdown_table(heads, [_page_row(attribution, share) for share in attribution.templates])]
-    return "\n".join(lines) + "\n"
+    return redacted("\n".join(lines) + "\n")
 
 
 def _page_row(attribution: Attribution, share: TemplateShare) -> list[str]:

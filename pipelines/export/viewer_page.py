@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from magic.checks import printable
+from magic.redaction import redact
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import file_name
 
@@ -25,7 +26,7 @@ def page_files(poster: FinishedPoster) -> Iterator[tuple[str, bytes]]:
     height, width = poster.store.size()
     for layer in poster.layers:
         yield f"{layer}.dzi", DZI.format(tile_ending(poster, layer), TILE_PX, width, height).encode()
-    description = json.dumps(_description(poster), separators=(",", ":"))
+    description = json.dumps(redact(_description(poster)), separators=(",", ":"))
     yield "poster.js", f"const POSTER = {description};\n".encode()
     for path in sorted(FILES.iterdir(), key=lambda path: (path.name == PAGE, path.name)):
         yield path.name, path.read_bytes()

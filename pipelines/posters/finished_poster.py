@@ -1,7 +1,8 @@
 """A finished poster, read through its manifest: what exports, the viewer and every measure are made from."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,7 @@ from pipelines.posters.layers import LAYERS
 from pipelines.posters.poster_files import damage
 from pipelines.posters.poster_records import MANIFEST, Manifest
 from pipelines.posters.poster_store import PosterStore
+from pipelines.storage.addresses import WEB, parse
 from pipelines.storage.checked_folder import CheckedFolder
 from pipelines.storage.door import absolute, join, read_object
 
@@ -182,7 +184,8 @@ class FinishedPoster:
         """
         style, info = self.manifest.identity.style, self.manifest.pictures[number]
         config = SourceConfig(scale=style.scale, square_px=style.square_px)
-        picture = read_picture(info.url, config, min_side_px=1, name="style")
+        with _credentials_explained(info.url):
+            picture = read_picture(info.url, config, min_side_px=1, name="style")
         _require_same(info.url, picture.sha256, info.sha256)
         return picture.pixels
 
@@ -191,7 +194,8 @@ class FinishedPoster:
         """The content's source, in the tone in which it was painted."""
         content = self.manifest.identity.content
         assert content is not None
-        picture = read_single(content.url, "content")
+        with _credentials_explained(content.url):
+            picture = read_single(content.url, "content")
         _require_same(content.url, picture.sha256, content.digest)
         return picture.pixels if content.tones is None else match_tone(picture.pixels, *content.tones)
 
@@ -206,6 +210,23 @@ def digest_of(statistics: Statistics) -> str:
     for moments in (moments for of_net in statistics.values() for moments in of_net):
         digest.update(moments.mean.tobytes() + moments.m2.tobytes())
     return digest.hexdigest()
+
+
+@contextmanager
+def _credentials_explained(url: str) -> Iterator[None]:
+    """Say, where a recorded address of the web cannot be read within the block, how it is given credentials.
+
+    Raises:
+        ValueError: the error of the block, with that advice.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if parse(url).protocol not in WEB:
+            raise
+        raise ValueError(
+            f"{error}; records hold no credentials: if it asks for some, set FSSPEC_HTTP, as docs/security.md says"
+        ) from error
 
 
 def _require_same(url: str, digest: str, expected: str) -> None:

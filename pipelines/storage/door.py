@@ -19,9 +19,17 @@ from typing import Any, NamedTuple
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from magic.checks import require
+from magic.redaction import redacted
 from pipelines.storage import local_files
 from pipelines.storage.addresses import MEMORY, parse
-from pipelines.storage.file_systems import LinkFollowing, is_local_disk, located, on_storage, storage
+from pipelines.storage.file_systems import (
+    LinkFollowing,
+    is_local_disk,
+    located,
+    on_storage,
+    storage,
+    without_credentials,
+)
 from pipelines.storage.local_files import PARTIAL
 from pipelines.storage.outputs import require_file
 
@@ -53,7 +61,8 @@ def absolute(url: str) -> str:
 
 
 def file_name(url: str) -> str:
-    """The last part of a URL: no folders, and no query of a web address, which may hold a key."""
+    """The last part of a URL: no folders, no credentials, and no query of a web address."""
+    url = redacted(url)
     is_web = url.lower().startswith(("http://", "https://"))
     path = url.split("?")[0] if is_web else url  # elsewhere, ? is a part of the name
     return path.rstrip("/").rsplit("/", 1)[-1]
@@ -108,6 +117,7 @@ def sha256_of(url: str) -> str | None:
             return None
 
 
+@without_credentials()
 def fetch(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     """A file's bytes. Storage that fails is asked again, twice.
 
@@ -224,6 +234,7 @@ class Expansion(NamedTuple):
     """URL of the folder that was named, or of the one above the first wildcard of a pattern."""
 
 
+@without_credentials()
 def expand(url: str) -> Expansion:
     """The files that a URL stands for: the file itself, all files below a folder, or all that fit a pattern.
 
@@ -240,7 +251,8 @@ def expand(url: str) -> Expansion:
         paths = [path]
     else:
         root = re.split(r"[*?[]", path)[0].rpartition("/")[0]
-        paths = fs.glob(path, withdirs=False) if any(sign in path for sign in WILDCARDS) else []
+        only_files = {"withdirs": False} if is_local_disk(fs) else {}  # elsewhere there are no folders
+        paths = fs.glob(path, **only_files) if any(sign in path for sign in WILDCARDS) else []
     root, *urls = [each if is_local_disk(fs) else fs.unstrip_protocol(each) for each in (root, *paths)]
     return Expansion(urls, paths == [path], root)
 

@@ -9,6 +9,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from magic.checks import shown, typed_line
+from magic.redaction import redacted
 from pipelines.storage.addresses import WEB, Address, advice_on, parse
 from pipelines.storage.local_files import UnusableFileError
 from pipelines.storage.local_folders import Entries, walk
@@ -60,4 +61,17 @@ def storage(url: str) -> Iterator[tuple[Any, str]]:
         if address.is_local:
             raise
         reason = f"expected storage that answers at {shown(url)}, got {typed_line(error)}; {advice_on(url)}"
-        raise OSError(reason) from error
+        raise OSError(redacted(reason)) from None
+
+
+@contextmanager
+def without_credentials() -> Iterator[None]:
+    """Take the credentials of addresses out of errors within the block: the processes of a cluster log them."""
+    try:
+        yield
+    except Exception as error:  # every storage library has errors of its own
+        text = redacted(str(error))
+        if text == str(error):
+            raise
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else OSError
+        raise kind(text) from None

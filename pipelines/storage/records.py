@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from magic.checks import short_repr, shown
 from magic.json_files import parse_object
+from magic.redaction import redact
 from pipelines.storage.door import read_object, write_object
 
 MAX_PLACE_CHARS = 200
@@ -36,8 +37,8 @@ class Record:
     """Dotted names of fields that only tell of it. Records that differ in nothing else are of the same thing."""
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields as JSON values."""
-        fields: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        """Its fields as JSON values, without credentials."""
+        fields: dict[str, Any] = redact(_adapter(type(self)).dump_python(self, mode="json"))
         return fields
 
     def deciding(self) -> dict[str, Any]:
@@ -120,8 +121,8 @@ class Record:
 
 
 def json_bytes(value: Any) -> bytes:
-    """A value as JSON for people and programs: indented, keys in order."""
-    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
+    """A value as JSON for people and programs: indented, keys in order, without credentials."""
+    return (json.dumps(redact(value), indent=2, sort_keys=True) + "\n").encode()
 
 
 def without(tree: Any, names: Collection[str], prefix: str = "") -> Any:

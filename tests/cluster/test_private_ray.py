@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 import ray
+from ray._private import services
 
 from tests.private_names import private_name
 
@@ -26,6 +27,19 @@ def test_ray_tells_how_far_a_cluster_may_grow():
 def test_ray_can_be_told_where_its_sockets_are():
     is_option = '"_temp_dir"' in inspect.getsource(inspect.unwrap(ray.init))
     assert is_option, f"ray.init of {RELEASE} has no option _temp_dir: change {USER}"
+
+
+def test_ray_has_the_switch_by_which_it_listens_at_loopback_alone():
+    constants = private_name("ray", "ray._private", "ray_constants", user=USER)
+    takes_loopback = "if not ray_constants.ENABLE_RAY_CLUSTER" in inspect.getsource(services.get_node_ip_address)
+    is_there = hasattr(constants, "ENABLE_RAY_CLUSTER") and takes_loopback
+    assert is_there, f"ray_constants of {RELEASE} has no ENABLE_RAY_CLUSTER any more: change {USER}"
+
+
+def test_ray_is_told_the_command_line_by_the_function_that_we_replace():
+    private_name("ray", "ray._private.utils", "get_entrypoint_name", user=USER)
+    called = "ray._private.utils.get_entrypoint_name()" in inspect.getsource(import_module("ray._private.worker"))
+    assert called, f"ray.init of {RELEASE} takes the command line from elsewhere: change {USER}"
 
 
 def test_rays_verbose_loggers_have_the_names_that_we_silence():
