@@ -10,7 +10,7 @@ from jobs.settings.poster_config import PosterConfig, VerifyConfig
 from magic.geometry import Box
 from magic.networks.packed import save_generator
 from pipelines.posters.finished_poster import FinishedPoster
-from pipelines.storage.door import read_object, write_object
+from pipelines.storage.door import read_object
 from tests.conftest import random_generator
 
 
@@ -89,16 +89,19 @@ def test_damage_of_any_layer_is_found_in_any_precision(finished, rough, precisio
     assert whole["maximum"] <= 1
 
 
+FILE = "statistics/mixing-00.safetensors"
+
+
 def test_statistics_that_were_changed_are_found(finished):
     coverage = finished.store.load_statistics("mixing", 0)
     coverage.moments.mean[0, 0] += 1e-6
-    sound = read_object(f"{finished.url}/statistics/mixing-00.safetensors")
+    sound = read_object(f"{finished.url}/{FILE}")
     finished.store.save_statistics("mixing", 0, coverage)
     try:
         with pytest.raises(ValueError, match=r"the statistics that .* was painted with, got 'others'"):
             verify(VerifyConfig(poster=finished.url, threads=1))
     finally:
-        write_object(f"{finished.url}/statistics/mixing-00.safetensors", sound)
+        finished.store.folder.replace(FILE, sound)
 
 
 def test_what_is_no_finished_poster(tmp_path, capsys):
