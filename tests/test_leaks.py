@@ -31,6 +31,7 @@ from jobs import cli
 
 Path(sys.argv[2]).write_text(json.dumps([cli.main(each) for each in json.loads(sys.argv[1])]))
 """
+ROOT = Path(__file__).parent.parent
 LEFT_OUT = ("RAY_", "MLFLOW_", "AWS_", "TMPDIR")
 """Beginnings of variables that the commands are not told: their user has set nothing."""
 POLL_S = 0.5
@@ -108,7 +109,7 @@ def observed(pictures, tmp_path_factory) -> Iterator[Observed]:
 
 def _run(todo: dict[str, list[str]], seen: Observed) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
-    environment |= {"HOME": str(seen.folder / "home"), "TMPDIR": str(seen.folder / "tmp"), "PYTHONPATH": os.getcwd()}
+    environment |= {"HOME": str(seen.folder / "home"), "TMPDIR": str(seen.folder / "tmp"), "PYTHONPATH": str(ROOT)}
     ended, statuses = threading.Event(), seen.folder / "statuses.json"
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, json.dumps(list(todo.values())), str(statuses)],
@@ -213,7 +214,7 @@ def test_no_secret_is_printed(observed):
 def test_what_is_read_again_takes_its_credentials_from_the_environment(observed):
     """A recorded address has none: the error says how to give them, and then the same picture is read."""
     poster = FinishedPoster.at(str(observed.folder / "work" / "poster"))
-    with pytest.raises(ValueError, match="records hold no credentials.*FSSPEC_HTTP"):
+    with pytest.raises(ValueError, match=r"records hold no credentials.*FSSPEC_HTTP"):
         poster.style_picture(0)
     code = "import sys; from pipelines.posters.finished_poster import FinishedPoster as F; F.at(sys.argv[1]).scene()"
     headers = json.dumps({"headers": {"Authorization": LockedPictures.authorization()}})
