@@ -27,9 +27,15 @@ from tests.test_end_to_end import SMALL
 RUN = """
 import json, sys
 from pathlib import Path
+from cluster.environment import prepare
+
+prepare()  # before Ray is imported
+from cluster.connection import ClusterConfig
+from cluster.ray_session import ray_session
 from jobs import cli
 
-Path(sys.argv[2]).write_text(json.dumps([cli.main(each) for each in json.loads(sys.argv[1])]))
+with ray_session(ClusterConfig()):  # one for all of them, which saves most of the time
+    Path(sys.argv[2]).write_text(json.dumps([cli.main(each) for each in json.loads(sys.argv[1])]))
 """
 ROOT = Path(__file__).parent.parent
 LEFT_OUT = ("RAY_", "MLFLOW_", "AWS_", "TMPDIR")

@@ -46,7 +46,7 @@ TRAIN = ("train", "demo")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("--crops.num-templates", 0), "at least one template (K >= 1), got 0"),
+        (("--crops.num-templates", 0), "num_templates (K) in 1..65535, got 0"),
         (("--crops.patch-px", 60), "multiple of 2^depth = 8, got 60; 64 would do"),
         (("--crops.patch-px", 8), "at least 2^4 pixels"),
         (
@@ -156,7 +156,7 @@ def test_unknown_models(capsys, pictures, tmp_path, name, message):
 
 def test_posters_that_cannot_be(capsys, ray_here, model, pictures, tmp_path):
     for change, message in (
-        (("--templates", 0), "K >= 1"),
+        (("--templates", 0), "templates (K) in 1..65535"),
         (("--tile", 30), "multiple of 4, got 30; 32 would do"),
         (("--style", tmp_path / "nope"), "pictures at"),
         (("--content", tmp_path / "nope.png"), "pictures at"),
