@@ -95,7 +95,7 @@ class TimedWorker(TileWorker):
     def timed(self, net: str, number: int, statistics: list[Moments]) -> TileTimes:
         """Render a tile."""
         start = time.monotonic()
-        self.render(net, number, statistics, dict.fromkeys(self.task.layers, {number}))
+        self.render(net, number, statistics, {name: {number} for name in self.task.layers})
         held = self._computing.last()
         store_s = held.asked - start + time.monotonic() - held.released
         return TileTimes(os.getpid(), held.acquired, held.released, store_s)
