@@ -4,6 +4,7 @@ import logging
 import os
 import resource
 import secrets
+import socket
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ from cluster.connection import ClusterConfig
 from cluster.environment import AUTH_MODE_VARIABLE, TOKEN_VARIABLE, prepare, worker_variables
 from cluster.private_ray import command_line_redacted, listening_at_loopback, max_resources, session_folder_argument
 
+ANSWER_S = 10.0
+"""So soon a cluster answers."""
 MIN_LOGICAL_CPUS = 4
 """CPUs that Ray is told of at least: a machine with two cores still runs a trainer, its readers and a controller."""
 OBJECT_STORE_FRACTION = 0.15
@@ -130,10 +133,22 @@ def _join(address: str) -> None:
     """
     runtime_env = {"env_vars": worker_variables()}
     try:
+        _knock(address)
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env)
-    except ConnectionError as error:
+    except (OSError, OverflowError, ValueError) as error:  # of a port beyond 65535, and of text that is no address
         reason = str(error).splitlines()[0]
         raise ValueError(f"expected a Ray cluster at {address}, got: {reason}; start it or leave it out") from error
+
+
+def _knock(address: str) -> None:
+    """Connect to the port of an address and hang up: Ray itself would wait for minutes where nobody listens.
+
+    Raises:
+        OSError: if nobody answers.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():  # else it is "auto", for one
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_S).close()
 
 
 def _start_local_cluster() -> None:
