@@ -2,9 +2,10 @@
 
 import logging
 import os
+import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ SQLITE = "sqlite:///"
 RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 MAX_PARAM_CHARS = 6000
 """MLflow refuses longer values of parameters."""
+BUSY_TIMEOUT_S = 60
+"""How long to wait for a database that another process is writing to."""
 MAX_PENDING_WRITES = 100
 """Steps whose metrics may wait in memory. With more, a run's log waits for the store."""
 log = logging.getLogger(__name__)
@@ -64,7 +67,7 @@ def open_store(config: ClusterConfig) -> MlflowClient:
     """
     uri = tracking_uri(config)
     if uri.startswith(SQLITE):
-        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        _require_usable(Path(uri.removeprefix(SQLITE).partition("?")[0]))
     prepare()
     try:
         client = MlflowClient(uri, registry_uri=uri)
@@ -74,6 +77,23 @@ def open_store(config: ClusterConfig) -> MlflowClient:
         advice = "check the address, and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD if it asks for them"
         raise ValueError(f"expected an MLflow store at {redacted(uri)}, got: {reason_of(error)}; {advice}") from error
     return client
+
+
+def _require_usable(file: Path) -> None:
+    """Refuse at once a SQLite file that can neither be read nor made: MLflow would try again for a minute.
+
+    Raises:
+        ValueError: if it is none, or its folder cannot be written to.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as database:
+            database.execute("SELECT name FROM sqlite_master")
+    except (sqlite3.Error, OSError) as error:
+        raise ValueError(
+            f"expected an MLflow database that can be read or made at {file}, got: {reason_of(error)}; "
+            "name another with --cluster.tracking-uri, or MLFLOW_TRACKING_URI"
+        ) from error
 
 
 @contextmanager

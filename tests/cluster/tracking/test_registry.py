@@ -56,7 +56,7 @@ def test_a_registered_folder_comes_back_by_alias_and_by_version(client, config, 
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("models:/nobody@current", "not there; registered are: .*painter"),
+        ("models:/nobody@current", "not there: .*; registered are: .*painter"),
         ("models:/painter@missing", "not there"),
         ("models:/painter/999", "not there"),
         ("models:/painter", "expected models:/NAME@ALIAS"),
@@ -194,3 +194,25 @@ def test_code_without_a_repository_is_named_by_the_environment_or_by_the_package
     assert code_version.git_commit() is None
     monkeypatch.setenv("MAGIC_CODE_VERSION", "abc-dirty")
     assert code_version.code_version() == "abc-dirty"
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda folder: "/proc/mlflow.db", "unable to open database file"),
+        (lambda folder: "/proc/folder/mlflow.db", "No such file or directory"),
+        (lambda folder: str(folder), "unable to open database file"),
+        (lambda folder: damaged(folder / "mlflow.db"), "file is not a database"),
+    ],
+)
+def test_a_database_that_can_neither_be_read_nor_made_is_refused_at_once(make, reason, tmp_path, caplog):
+    """As where the working directory is read-only: MLflow by itself tries ten times, for over a minute."""
+    where = make(tmp_path)
+    with pytest.raises(ValueError, match=f"expected an MLflow database .* at {where}, got: .*{reason}.*; name another"):
+        runs.open_store(ClusterConfig(tracking_uri=f"sqlite:///{where}"))
+    assert "retried" not in caplog.text
+
+
+def damaged(file) -> str:
+    file.write_bytes(b"no database" * 100)
+    return str(file)
