@@ -1,5 +1,6 @@
 """`magic cluster render`: one config -> the files that start a cluster."""
 
+import shlex
 from pathlib import Path
 
 from cluster.files.targets import render, steps
@@ -24,7 +25,7 @@ def cluster(config: RenderClusterConfig) -> list[Path]:
         path.write_text(text)
         print(f"wrote {printable(str(path))}")
     print("\nNext, type:\n")
-    print("\n".join([f"cd {config.out}", *steps(config.target, config.files)]))
+    print("\n".join([f"cd {shlex.quote(config.out)}", *steps(config.target, config.files)]))
     return list(files)
 
 

@@ -15,7 +15,7 @@ from cluster.files.container_environment import (
     token_variables,
 )
 from cluster.files.files_config import ClusterFilesConfig
-from cluster.files.shell_commands import SERVER_SECRETS, build_image, create_secrets, job_command
+from cluster.files.shell_commands import SERVER_SECRETS, build_image, create_secrets, job_command, pin_database
 from cluster.files.text import GITIGNORE, Tree, document
 
 SECRETS_FOLDER = "/run/secrets"
@@ -25,7 +25,16 @@ CREDENTIALS = "mlflow_credentials"
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 HEAD_STORE_BYTES = 500_000_000
 """Size of the head's object store; small, because the head runs no tasks."""
-COMMON_SETTINGS: Tree = {"init": True, "restart": "unless-stopped", "security_opt": ["no-new-privileges:true"]}
+COMMON_SETTINGS: Tree = {
+    "init": True,
+    "restart": "unless-stopped",
+    "security_opt": ["no-new-privileges:true"],
+    "cap_drop": ["ALL"],
+}
+DATABASE_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
+"""By which PostgreSQL's image gives its folder to the user postgres, and becomes that user."""
+MAX_RAY_TASKS, MAX_SERVER_TASKS = 32_768, 1024
+"""Processes and threads of a container. Each of Ray's processes has some dozens of threads."""
 
 
 def render(config: ClusterFilesConfig) -> dict[str, str]:
@@ -40,6 +49,7 @@ def steps(config: ClusterFilesConfig) -> list[str]:
     user, password = ("USER", "PASSWORD") if config.tracking_uri else ("admin", '"$(cat secrets/admin_password)"')
     ini = r"[mlflow]\nmlflow_tracking_username = %s\nmlflow_tracking_password = %s\n"
     return [
+        *pin_database(config),
         build_image(config.image, push=False),
         *create_secrets(TOKEN, *server_secrets),
         f"printf '{ini}' {user} {password} > secrets/{CREDENTIALS}",
@@ -75,6 +85,12 @@ def project(config: ClusterFilesConfig) -> Tree:
     return {"name": config.name, "services": services, "secrets": secrets, **volumes}
 
 
+def limits(cpus: int | None, memory_gb: int, tasks: int) -> Tree:
+    """The most that a container gets of the machine; as many CPUs as there are, where none are named."""
+    named = {} if cpus is None else {"cpus": str(cpus)}
+    return {"resources": {"limits": named | {"memory": f"{memory_gb}g", "pids": tasks}}}
+
+
 def ray_service(config: ClusterFilesConfig, command: str, shared_memory: int) -> Tree:
     """The settings that head and worker share. They read the token and MLflow's credentials from files."""
     token = token_variables(f"{SECRETS_FOLDER}/{TOKEN}")
@@ -83,7 +99,6 @@ def ray_service(config: ClusterFilesConfig, command: str, shared_memory: int) ->
         "image": config.image,
         "command": command,
         **COMMON_SETTINGS,
-        "cap_drop": ["ALL"],
         "environment": token | variables | storage_keys(config),
         "secrets": [TOKEN, {"source": CREDENTIALS, "target": f"{HOME}/.mlflow/credentials"}],
         "shm_size": f"{shared_memory}gb",
@@ -107,6 +122,7 @@ def head(config: ClusterFilesConfig) -> Tree:
     command = f"ray start --head --block --dashboard-host=0.0.0.0 {options}"
     return {
         **ray_service(config, command, shared_memory=1),
+        "deploy": limits(config.head.cpus, config.head.memory_gb, MAX_RAY_TASKS),
         "ports": [f"127.0.0.1:{DASHBOARD_PORT}:{DASHBOARD_PORT}"],
         "healthcheck": {"test": ["CMD", "ray", "health-check"], "interval": "10s", "start_period": "60s"},
     }
@@ -119,11 +135,9 @@ def gpu(config: ClusterFilesConfig) -> Tree:
     service = ray_service(config, command, shared_memory_gb(config.gpu.memory_gb))
     service["environment"]["RAY_ADDRESS"] = "auto"
     device = {"driver": "nvidia", "count": config.gpu.gpus, "capabilities": ["gpu"]}
-    return {
-        **service,
-        "depends_on": {"head": {"condition": "service_healthy"}},
-        "deploy": {"resources": {"reservations": {"devices": [device]}}},
-    }
+    deploy = limits(None, config.gpu.memory_gb, MAX_RAY_TASKS)
+    deploy["resources"]["reservations"] = {"devices": [device]}
+    return {**service, "depends_on": {"head": {"condition": "service_healthy"}}, "deploy": deploy}
 
 
 def mlflow(config: ClusterFilesConfig) -> Tree:
@@ -136,8 +150,8 @@ def mlflow(config: ClusterFilesConfig) -> Tree:
         "image": config.image,
         "command": command,
         **COMMON_SETTINGS,
-        "cap_drop": ["ALL"],
         "environment": storage_variables(config) | storage_keys(config),
+        "deploy": limits(1, 2, MAX_SERVER_TASKS),
         "secrets": list(SERVER_SECRETS),
         "ports": [f"127.0.0.1:{MLFLOW_PORT}:{MLFLOW_PORT}"],
         "depends_on": {"database": {"condition": "service_healthy"}},
@@ -151,6 +165,8 @@ def database(config: ClusterFilesConfig) -> Tree:
     return {
         "image": config.database_image,
         **COMMON_SETTINGS,
+        "cap_add": DATABASE_CAPABILITIES,
+        "deploy": limits(1, 1, MAX_SERVER_TASKS),
         "environment": mlflow_deployment.database_variables(SECRETS_FOLDER),
         "secrets": ["database_password"],
         "volumes": [f"database:{mlflow_deployment.DATABASE_FOLDER}"],

@@ -7,6 +7,19 @@ from urllib.parse import urlsplit
 
 Target = Literal["kuberay", "aws", "compose"]
 
+IMAGE = re.compile(
+    r"(?=[^@]{1,255}(@|$))"  # the longest name that registries take
+    r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?/)?"  # registry and its port
+    r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
+"""REGISTRY:PORT/NAME:TAG@sha256:DIGEST, of which the name alone is needed."""
+STORAGE = re.compile(
+    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.\.?(/|$))[A-Za-z0-9_.=-]+)*|(/(?!\.\.?(/|$))[A-Za-z0-9_.=-]+)+"
+)
+URL_CHARACTERS = re.compile(r"[A-Za-z0-9:/._~%\[\]-]+")
+"""Of servers' addresses. None of them means something to a shell."""
+
 DEFAULT_AMI = "resolve:ssm:/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
 
 
@@ -15,14 +28,15 @@ class HeadConfig:
     """The machine that Ray's head runs on. The head schedules tasks and runs none."""
 
     cpus: int = 2
-    """CPUs of its pod (kuberay)."""
+    """CPUs of its pod or container (kuberay, compose)."""
     memory_gb: int = 8
-    """Memory of its pod in GiB (kuberay)."""
+    """Memory of its pod or container in GiB (kuberay, compose)."""
     instance_type: str = "m7i.large"
     """Its EC2 instance type (aws)."""
 
     def __post_init__(self) -> None:
         _require_minimum(1, cpus=self.cpus, memory_gb=self.memory_gb)
+        _require_words(instance_type=self.instance_type)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +59,7 @@ class WorkersConfig:
     def __post_init__(self) -> None:
         _require_minimum(0, min_workers=self.min_workers)
         _require_minimum(1, max_workers=self.max_workers, cpus=self.cpus, memory_gb=self.memory_gb)
+        _require_words(instance_type=self.instance_type)
         _require(
             self.min_workers <= self.max_workers,
             f"min-workers <= max-workers = {self.max_workers}",
@@ -69,6 +84,8 @@ class GpuWorkersConfig(WorkersConfig):
     def __post_init__(self) -> None:
         WorkersConfig.__post_init__(self)  # super() would fail: slots=True has replaced the class that it refers to
         _require_minimum(1, gpus=self.gpus)
+        if self.gpu_product is not None:
+            _require_words(gpu_product=self.gpu_product)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +121,7 @@ class ClusterFilesConfig:
     default, of 2023, is too old for this version of torch."""
     database_image: str = "postgres:17"
     """Image of MLflow's database, PostgreSQL 17 or older: newer images keep their data in another folder (kuberay,
-    compose)."""
+    compose). With @sha256:DIGEST behind it, every start gets the very same image; the commands to type tell how."""
     database_gb: int = 20
     """Disk of MLflow's database in GiB (kuberay)."""
 
@@ -117,15 +134,17 @@ class ClusterFilesConfig:
                 "rename it",
             )
         _require(
-            re.fullmatch(r"(s3:/)?(/[\w.=-]+)+", self.storage) is not None,
+            STORAGE.fullmatch(self.storage) is not None,
             "storage as s3://bucket/folder, or as an absolute path for compose",
             self.storage,
             "write it so, without a / at the end",
         )
-        _require(re.fullmatch(r"\S+", self.image) is not None, "an image's name", self.image, "give one without spaces")
-        _require(
-            "\n" not in (self.command or ""), "a command of one line", self.command, "put more of them into a script"
-        )
+        for label, value in (("image", self.image), ("database-image", self.database_image)):
+            _require(
+                IMAGE.fullmatch(value) is not None, f"{label} as NAME:TAG or NAME@sha256:DIGEST", value, "name one"
+            )
+        _require_words(region=self.region, ami=self.ami)
+        _require((self.command or "").isprintable(), "a command of one line", self.command, "put more into a script")
         _require_urls(endpoint=self.endpoint, tracking_uri=self.tracking_uri)
         _require_minimum(1, idle_timeout_s=self.idle_timeout_s, database_gb=self.database_gb)
 
@@ -145,15 +164,30 @@ def _require_urls(**urls: str | None) -> None:
     for name, url in urls.items():
         if not url:
             continue
-        parts = urlsplit(url)
-        has_user = "@" in parts.netloc
-        is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+        has_user = "@" in url
+        is_server = URL_CHARACTERS.fullmatch(url) is not None and _is_server(url)
         _require(
             is_server and not has_user,
             f"{name.replace('_', '-')} as http(s)://HOST:PORT, without user and password",
             "one with a user" if has_user else url,
             "credentials belong into the secrets that the files name",
         )
+
+
+def _is_server(url: str) -> bool:
+    """Whether a text is the address of a web server, with a port from 1 to 65535 if it has one."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, brackets without an address in them
+        return False
+
+
+def _require_words(**values: str) -> None:
+    """Refuse what is no single word of letters, digits and the signs that names of cloud resources have."""
+    for name, value in values.items():
+        is_word = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:/-]*", value) is not None
+        _require(is_word, f"{name.replace('_', '-')} of letters, digits and - _ . : /", value, "write it so")
 
 
 def _require_minimum(minimum: int, **values: int) -> None:

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from cluster.files import mlflow_deployment
+from cluster.files import mlflow_deployment, network_policies
 from cluster.files.container_environment import (
     DASHBOARD_PORT,
     DRIVER_RESOURCE,
@@ -26,6 +26,7 @@ from cluster.files.shell_commands import (
     build_image,
     create_secrets,
     job_command,
+    pin_database,
     submit_first_poster,
 )
 from cluster.files.text import GITIGNORE, Tree, document
@@ -48,11 +49,17 @@ def render(config: ClusterFilesConfig) -> dict[str, str]:
     files = {
         ".gitignore": GITIGNORE,
         "raycluster.yaml": document("a Ray cluster on Kubernetes.", [*first, *cluster_steps(config)], cluster(config)),
+        "network.yaml": document("who reaches Ray's pods.", first, network_policies.ray_policy(config)),
         "rayjob.yaml": document("a job on a Ray cluster of its own.", [*first, *job_steps(config)], job(config)),
     }
     if config.tracking_uri is None:
-        files["mlflow.yaml"] = document("an MLflow server.", first, *mlflow_deployment.objects(config))
+        files["mlflow.yaml"] = document("an MLflow server.", first, *server_objects(config))
     return files
+
+
+def server_objects(config: ClusterFilesConfig) -> list[Tree]:
+    """All objects of the MLflow server and its database."""
+    return [*mlflow_deployment.objects(config), *network_policies.mlflow_policies(config)]
 
 
 def steps(config: ClusterFilesConfig) -> list[str]:
@@ -61,13 +68,15 @@ def steps(config: ClusterFilesConfig) -> list[str]:
 
 
 def secret_steps(config: ClusterFilesConfig) -> list[str]:
-    """Commands that build the image, and create the namespace and its secrets."""
+    """Commands that build the image, and create the namespace, its network policy and its secrets."""
     create = f"kubectl -n {config.namespace} create secret generic {config.name}"
     user = f"{create}-mlflow-user --from-literal=username=USER --from-file=password=FILE"
     storage = f"{create}-storage --from-env-file=FILE"
     common = [
+        *pin_database(config),
         build_image(config.image, push=True),
         f"kubectl create namespace {config.namespace}",
+        "kubectl apply -f network.yaml",
         f"{storage}  # AWS_ACCESS_KEY_ID=... and AWS_SECRET_ACCESS_KEY=...; not needed where the pods have a role",
     ]
     if config.tracking_uri:
@@ -147,13 +156,18 @@ def cluster_spec(config: ClusterFilesConfig) -> Tree:
         "headGroupSpec": {
             "serviceType": "ClusterIP",
             "rayStartParams": {"num-cpus": "0", "num-gpus": "0"},
-            "template": {"spec": head_pod(config)},
+            "template": pod_template(config, head_pod(config)),
         },
         "workerGroupSpecs": [
-            worker_group("gpu", config.gpu, gpu_pod(config), {}),
-            worker_group("data", config.data, worker_pod(config, config.data), driver_resource()),
+            worker_group("gpu", config.gpu, pod_template(config, gpu_pod(config)), {}),
+            worker_group("data", config.data, pod_template(config, worker_pod(config, config.data)), driver_resource()),
         ],
     }
+
+
+def pod_template(config: ClusterFilesConfig, pod: Tree) -> Tree:
+    """A template of Ray's pods, with the labels by which network policies find them."""
+    return {"metadata": {"labels": network_policies.ray_labels(config)}, "spec": pod}
 
 
 def driver_resource() -> dict[str, str]:
@@ -161,7 +175,7 @@ def driver_resource() -> dict[str, str]:
     return {"resources": f'"{{\\"{DRIVER_RESOURCE}\\": {DRIVERS_PER_MACHINE}}}"'}
 
 
-def worker_group(name: str, group: WorkersConfig, pod: Tree, start_params: dict[str, str]) -> Tree:
+def worker_group(name: str, group: WorkersConfig, template: Tree, start_params: dict[str, str]) -> Tree:
     """A group of equal workers that grows and shrinks between its limits."""
     return {
         "groupName": name,
@@ -169,7 +183,7 @@ def worker_group(name: str, group: WorkersConfig, pod: Tree, start_params: dict[
         "maxReplicas": group.max_workers,
         "replicas": group.min_workers,
         "rayStartParams": start_params,
-        "template": {"spec": pod},
+        "template": template,
     }
 
 

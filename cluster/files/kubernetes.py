@@ -7,6 +7,8 @@ from cluster.files.files_config import ClusterFilesConfig
 from cluster.files.text import Tree
 
 CONTAINER_SECURITY: Tree = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+PART_OF = "app.kubernetes.io/part-of"
+"""Label of all objects; its value is the cluster's name."""
 GPU_RESOURCE = "nvidia.com/gpu"
 SPOT_LABELS = {
     "karpenter.sh/capacity-type": "spot",
@@ -19,7 +21,7 @@ SPOT_LABELS = {
 
 def metadata(config: ClusterFilesConfig, name: str) -> Tree:
     """Name, namespace and labels of an object."""
-    labels = {"app.kubernetes.io/part-of": config.name, "app.kubernetes.io/managed-by": "magic-cluster-render"}
+    labels = {PART_OF: config.name, "app.kubernetes.io/managed-by": "magic-cluster-render"}
     return {"name": name, "namespace": config.namespace, "labels": labels}
 
 

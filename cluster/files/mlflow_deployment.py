@@ -24,6 +24,11 @@ def name(config: ClusterFilesConfig) -> str:
     return f"{config.name}-mlflow"
 
 
+def database_name(config: ClusterFilesConfig) -> str:
+    """Name of the database's Kubernetes objects, which is also its host name."""
+    return f"{name(config)}-database"
+
+
 def uri(config: ClusterFilesConfig) -> str:
     """The server's address for the pods of the cluster."""
     return f"http://{name(config)}:{MLFLOW_PORT}"
@@ -31,7 +36,7 @@ def uri(config: ClusterFilesConfig) -> str:
 
 def objects(config: ClusterFilesConfig) -> list[Tree]:
     """All Kubernetes objects of the server and its database."""
-    database = f"{name(config)}-database"
+    database = database_name(config)
     return [
         service(config, database, DATABASE_PORT),
         stateful_set(config, database),

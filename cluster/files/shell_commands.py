@@ -22,6 +22,15 @@ def create_secrets(*names: str) -> list[str]:
     ]
 
 
+def pin_database(config: ClusterFilesConfig) -> list[str]:
+    """A command that shows the digest of the database's image, to render the files with; none if they have it."""
+    image = config.database_image
+    if config.tracking_uri or "@" in image:
+        return []
+    inspect = f"docker buildx imagetools inspect {image} --format '{{{{.Manifest.Digest}}}}'"
+    return [f"{inspect}  # then render with --database-image {image}@sha256:..., for the same image ever after"]
+
+
 def submit_first_poster(config: ClusterFilesConfig) -> str:
     """A command that submits a first job to the cluster, through a tunnel to its dashboard's port."""
     submit = f"magic submit --address http://127.0.0.1:{DASHBOARD_PORT} --driver-resource {DRIVER_RESOURCE}"

@@ -10,13 +10,21 @@ FILES = ClusterFilesConfig(image="magic:1", storage="s3://bucket/magic")
 def test_files_are_written_and_written_anew(tmp_path, capsys):
     out = tmp_path / "deep" / "files"
     written = cluster(RenderClusterConfig(action="render", target="kuberay", files=FILES, out=str(out)))
-    assert {path.name for path in written} == {".gitignore", "raycluster.yaml", "rayjob.yaml", "mlflow.yaml"}
+    yaml = {"raycluster.yaml", "rayjob.yaml", "network.yaml", "mlflow.yaml"}
+    assert {path.name for path in written} == {".gitignore", *yaml}
     shown = capsys.readouterr().out
     assert f"wrote {out / 'raycluster.yaml'}" in shown
     assert "kubectl apply -f raycluster.yaml" in shown
+    assert shown.count("kubectl apply -f network.yaml") == 1
     first = (out / "raycluster.yaml").read_text()
     cluster(RenderClusterConfig(action="render", target="kuberay", files=FILES, out=str(out)))
     assert (out / "raycluster.yaml").read_text() == first
+
+
+def test_the_folder_that_is_to_be_typed_is_one_word(tmp_path, capsys):
+    out = tmp_path / "my files; id"
+    cluster(RenderClusterConfig(action="render", target="compose", files=FILES, out=str(out)))
+    assert f"cd '{out}'" in capsys.readouterr().out
 
 
 def test_a_file_of_somebody_else_stays(tmp_path):

@@ -15,6 +15,7 @@ KUBERNETES = {
     "Deployment": "io.k8s.api.apps.v1.Deployment",
     "StatefulSet": "io.k8s.api.apps.v1.StatefulSet",
     "Service": "io.k8s.api.core.v1.Service",
+    "NetworkPolicy": "io.k8s.api.networking.v1.NetworkPolicy",
 }
 
 

@@ -1,6 +1,8 @@
 import re
 from importlib.util import find_spec
 
+import pytest
+
 from cluster.files.targets import render
 from tests.cluster.files.rendered import (
     LOCAL,
@@ -55,6 +57,58 @@ def test_nothing_can_be_reached_from_outside():
     assert "--dashboard-host=127.0.0.1" in launcher()["head_start_ray_commands"][-1]
     ports = {name: service.get("ports", []) for name, service in project()["services"].items()}
     assert ports == {"head": ["127.0.0.1:8265:8265"], "gpu": [], "mlflow": ["127.0.0.1:5000:5000"], "database": []}
+
+
+def admitted(policy, pod, port) -> bool:
+    """Whether a policy of a namespace lets one of its pods, with these labels, reach a port."""
+    return any(
+        any(peer["podSelector"].get("matchLabels", {}).items() <= pod.items() for peer in rule["from"])
+        for rule in policy["spec"]["ingress"]
+        if port in [each["port"] for each in rule.get("ports", [{"port": port}])]
+    )
+
+
+def test_network_policies_let_in_those_who_belong_together():
+    objects = kubernetes_objects()
+    policies = {tree["metadata"]["name"]: tree for tree in objects if tree["kind"] == "NetworkPolicy"}
+    pods_of = {tree["metadata"]["name"]: tree["spec"]["template"] for tree in objects if "template" in tree["spec"]}
+    server, database = (pods_of[name]["metadata"]["labels"] for name in ("magic-mlflow", "magic-mlflow-database"))
+    groups = [part for spec in cluster_specs() for part in (spec["headGroupSpec"], *spec["workerGroupSpecs"])]
+    ray, *others = [group["template"]["metadata"]["labels"] for group in groups]
+    assert all(labels == ray for labels in others)
+    stranger = {"app": "web"}
+    selected = {name: policy["spec"]["podSelector"]["matchLabels"] for name, policy in policies.items()}
+    assert selected == {"magic-ray": ray, "magic-mlflow": server, "magic-mlflow-database": database}
+    assert all(policy["spec"]["policyTypes"] == ["Ingress"] for policy in policies.values())
+    reached = {
+        (name, port): [
+            who for who, pod in (("ray", ray), ("server", server), ("other", stranger)) if admitted(policy, pod, port)
+        ]
+        for name, policy in policies.items()
+        for port in (5000, 5432, 6379, 8265)
+    }
+    assert {place: who for place, who in reached.items() if who} == {
+        ("magic-mlflow", 5000): ["ray"],
+        ("magic-mlflow-database", 5432): ["server"],
+        **{("magic-ray", port): ["ray"] for port in (5000, 5432, 6379)},
+        ("magic-ray", 8265): ["ray", "server", "other"],  # with the token: who submits a job
+    }
+    operators = [peer for peer in policies["magic-ray"]["spec"]["ingress"][1]["from"] if "namespaceSelector" in peer]
+    assert operators == [
+        {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "kuberay-operator"}}}
+    ]
+
+
+@pytest.mark.parametrize("config", [PLAIN, RICH, LOCAL])
+def test_containers_of_compose_have_limits_and_no_capabilities(config):
+    for name, service in project(config)["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert ("cap_add" in service) == (name == "database")
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        most = service["deploy"]["resources"]["limits"]
+        assert most["pids"] > 0
+        assert re.fullmatch(r"[1-9]\d*g", most["memory"])
+    assert project(config)["services"]["gpu"]["deploy"]["resources"]["limits"]["memory"] == f"{config.gpu.memory_gb}g"
 
 
 def test_pods_run_without_rights():
