@@ -7,7 +7,11 @@ from tyro.conf import Positional, Suppress
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmitConfig:
-    """Run a command on a cluster, and follow it. The same command finds its job again."""
+    """Run a command on a cluster, and follow it. The same command finds its job again.
+
+    The job is started by `python`, the first on the PATH that the cluster's Ray was started with: it has to be the
+    Python that runs Ray there, and to have this project's requirements. The project's own code is sent along.
+    """
 
     address: str | None = None
     """Of the cluster's job server, http://HOST:8265. Left out: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, else this machine.

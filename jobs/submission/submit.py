@@ -20,6 +20,13 @@ from pipelines.storage.door import is_local
 PROGRAM = Program(name="magic", launcher="python -m jobs.cli", packages=("magic", "pipelines", "cluster", "jobs"))
 """This project's command line as the job server of a cluster runs it."""
 
+NO_PROGRAM = "exit code 127"
+"""By which a shell says, and Ray after it, that it did not find the program of a command."""
+WITHOUT_PYTHON = (
+    "the machine that it ran on has no `python` on the PATH that its Ray was started with; start Ray there with the "
+    "folder of the Python that has MAGIC's requirements in front, or use the image of the Dockerfile"
+)
+
 
 def submit(config: SubmitConfig) -> str:
     """Start a command on a cluster, or find it there, and show what it prints until it has ended.
@@ -95,6 +102,8 @@ def report(job: SubmittedJob) -> None:
         RuntimeError: if it did not end well.
     """
     if job.status != "SUCCEEDED":
+        if NO_PROGRAM in job.message:
+            raise RuntimeError(f"job {job.name} failed: {WITHOUT_PYTHON}")
         raise RuntimeError(
             f"job {job.name} {job.status.lower()}: {job.message or 'no reason given'}; its log says more, "
             "and submitted again it goes on from there"

@@ -1,7 +1,10 @@
 """What a submitted command is told, and what it refuses. That it runs is tested in test_cluster.py."""
 
+from dataclasses import replace
+
 import pytest
 
+from cluster.job_server import SubmittedJob
 from jobs import cli
 from jobs.settings.submission_config import JobsLogsConfig, SubmitConfig
 from jobs.settings.training_config import TrainConfig
@@ -68,3 +71,18 @@ def test_code_is_shipped_and_nothing_else(tmp_path):
     assert ".py" in files
     assert not files & {".pyc", ".db", ".png", ".safetensors"}
     assert sum(path.stat().st_size for path in tmp_path.rglob("*")) < 5_000_000
+
+
+def test_a_machine_without_python_is_told():
+    job = SubmittedJob(
+        name="magic-train-1.1",
+        status="FAILED",
+        command="magic train demo",
+        message="Job entrypoint command failed with exit code 127",
+        started_s=1.0,
+        ended_s=2.0,
+    )
+    with pytest.raises(RuntimeError, match=r"job magic-train-1\.1 failed: .* has no `python` on the PATH"):
+        submit.report(job)
+    with pytest.raises(RuntimeError, match="its log says more"):
+        submit.report(replace(job, message="Job entrypoint command failed with exit code 1"))
