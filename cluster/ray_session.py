@@ -160,7 +160,7 @@ def _start_local_cluster() -> None:
     """
     _raise_open_files()
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    session_folder = os.environ.get("RAY_TMPDIR") or _private_folder() / "ray"
+    session_folder = os.environ.get("RAY_TMPDIR") or private_folder() / "ray"
     _make_token()
     with listening_at_loopback():
         ray.init(
@@ -197,7 +197,7 @@ def _make_token() -> None:
         os.environ.setdefault(TOKEN_VARIABLE, secrets.token_hex(TOKEN_BYTES))
 
 
-def _private_folder() -> Path:
+def private_folder() -> Path:
     """A temporary folder that this user alone may enter. Below it, Ray lets everybody write.
 
     Raises:
