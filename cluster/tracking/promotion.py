@@ -68,9 +68,10 @@ def promote(client: MlflowClient, entry: ModelVersion, alias: str, why: str) -> 
         version=entry.version,
         by=git_user() or getpass.getuser(),
     )
+    promotions = _newest_as_json([*history(client, entry.name), promotion])
     record = json.dumps(asdict(promotion), ensure_ascii=False)
     client.set_model_version_tag(entry.name, entry.version, PROMOTED + alias, record)
-    client.set_registered_model_tag(entry.name, HISTORY, _newest_as_json([*history(client, entry.name), promotion]))
+    client.set_registered_model_tag(entry.name, HISTORY, promotions)
     set_alias(client, entry, alias)  # last: a promotion that is interrupted never moves the alias without a record
     return promotion
 

@@ -258,7 +258,7 @@ def download(entry: ModelVersion, target: Path, tracking_uri: str, files: Sequen
             return Path(download_artifacts(artifact_uri=entry.source, dst_path=str(target), tracking_uri=tracking_uri))
         for file in files:
             download_artifacts(artifact_uri=f"{entry.source}/{file}", dst_path=str(target), tracking_uri=tracking_uri)
-    except (MlflowException, OSError) as error:
+    except Exception as error:  # every storage library has errors of its own
         raise ValueError(
             f"expected the files of {entry.uri} at {redacted(entry.source)}, got: {reason_of(error)}; restore them"
         ) from error

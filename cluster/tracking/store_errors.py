@@ -18,8 +18,9 @@ def is_not_there(error: MlflowException) -> bool:
 
 def reason_of(error: Exception) -> str:
     """What a store said, in one line without credentials, and what a user who may not do something can do."""
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    shown = redacted(line)[:MAX_REASON_CHARS]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    told = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    shown = redacted(told)[:MAX_REASON_CHARS]
     if getattr(error, "error_code", None) in NOT_ALLOWED:
         return f"{shown}; log in as a user who may do this (MLFLOW_TRACKING_USERNAME), or ask the store's administrator"
     return shown

@@ -23,6 +23,9 @@ WEIGHTS, CONFIG = "generator.safetensors", "generator.json"
 MODEL_FORMAT = 2
 """Version of what WEIGHTS and CONFIG hold. A higher one means that older code cannot read them."""
 
+MAX_HEADER_BYTES = 1_000_000
+"""Of a safetensors file: room for some 8,000 tensors. A training state of the paper's size has 816."""
+
 
 class Packed(NamedTuple):
     """A generator as bytes."""
@@ -58,6 +61,7 @@ def unpack_generator(packed: Packed) -> Generator:
     config = _unpack_config(packed.config)
     with torch.device("meta"):  # shapes without memory
         expected = build_generator(config).state_dict()
+    require_short_header(packed.weights[:8], WEIGHTS)
     try:
         tensors = load(packed.weights)
     except (SafetensorError, KeyError) as error:
@@ -84,6 +88,20 @@ def _unpack_config(text: str) -> GeneratorConfig:
         return GeneratorConfig(**settings)
     except ValueError as error:
         raise ValueError(f"{CONFIG}: {error}") from error
+
+
+def require_short_header(start: bytes, file: str) -> None:
+    """Refuse a safetensors file whose header is so long that reading it alone would take long.
+
+    Args:
+        start: the file's first 8 bytes: the header's length, the lowest byte first.
+        file: as an error calls it.
+
+    Raises:
+        ValueError: if it is longer than any of ours.
+    """
+    length, limit = int.from_bytes(start, "little"), MAX_HEADER_BYTES
+    require(length <= limit, f"a header of at most {limit} bytes in {file}", length, "fetch it again")
 
 
 def require_fitting(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: str) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from magic.checks import is_number, require, short_repr, typed_line
 from magic.json_files import parse_object
-from magic.networks.packed import WEIGHTS, on_cpu, require_fitting, save_generator, without_ddp
+from magic.networks.packed import WEIGHTS, on_cpu, require_fitting, require_short_header, save_generator, without_ddp
 from magic.training.step import TrainState
 
 STATE, PROGRESS = "state.safetensors", "state.json"
@@ -96,8 +96,10 @@ def _read_progress(path: Path) -> dict[str, Any]:
 
 def _read_tensors(path: Path, expected: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """The tensors in a file, if they are those expected."""
+    with _regular(path).open("rb") as file:
+        require_short_header(file.read(8), str(path))
     try:
-        tensors = load_file(_regular(path), device=str(device))
+        tensors = load_file(path, device=str(device))
     except (OSError, SafetensorError, KeyError) as error:
         reason = short_repr(typed_line(error))
         raise ValueError(f"expected undamaged tensors in {path}, got {reason}; {OTHER_CHECKPOINT}") from error

@@ -19,6 +19,8 @@ from pipelines.storage.door import read_object, write_object
 
 MAX_PLACE_CHARS = 200
 """Of a field's name in an error."""
+UNREADABLE = "nested too deeply, or with text that is no Unicode"
+"""What pydantic cannot read of what Python's JSON reads."""
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 """Made once for each class of records."""
 
@@ -89,8 +91,9 @@ class Record:
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             place = ".".join(map(str, problem["loc"]))[:MAX_PLACE_CHARS] or "all of it"
+            reason = UNREADABLE if problem["type"] == "json_invalid" else problem["msg"]
             raise ValueError(
-                f"expected {cls.NOUN} at {shown(where)}, got {place}: {problem['msg']}; put the file back as it was"
+                f"expected {cls.NOUN} at {shown(where)}, got {place}: {reason}; put the file back as it was"
             ) from error
         return record
 

@@ -117,9 +117,16 @@ def test_what_is_no_configuration(packed, config, message):
     ("weights", "message"),
     [
         (b"", "expected undamaged weights in generator.safetensors, got: "),
-        (b"\xff" * 100, "expected undamaged weights in generator.safetensors, got: "),
+        (b"\xff" * 100, "a header of at most 1000000 bytes in generator.safetensors, got 18446744073709551615"),
         (b"\x02" + b"\0" * 7 + b"{}", "the weights of its settings in generator.safetensors, got 'none for"),
-        ((2**40).to_bytes(8, "little") + b"{}", "expected undamaged weights in generator.safetensors, got: "),
+        (
+            (2**40).to_bytes(8, "little") + b"{}",
+            "a header of at most 1000000 bytes in generator.safetensors, got 109951",
+        ),
+        (
+            (10**6 + 1).to_bytes(8, "little") + b" " * (10**6 + 1),
+            "a header of at most 1000000 bytes in .*, got 1000001",
+        ),
     ],
 )
 def test_what_are_no_weights(packed, weights, message):

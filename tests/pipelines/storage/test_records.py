@@ -71,7 +71,10 @@ def setting(value, *names):
         (setting(10**30, "identity", "seed"), "got no JSON: '1000.*' is no number"),
         (setting(1, "identity", "x" * 5000), "got identity.xxx"),
         (setting(1, "identity", "x\n"), r"got no JSON: the key 'x\\n' cannot be printed"),
-        (setting("\ud800", "identity", "model", "uri"), "got all of it: Invalid JSON"),
+        (
+            setting("\ud800", "identity", "model", "uri"),
+            "got all of it: nested too deeply, or with text that is no Unicode",
+        ),
         (setting(1, "identity", "colour"), r"got identity\.colour: Unexpected keyword argument"),
         (setting(2, "format"), r"got kind 'poster manifest', format 2; make it anew"),
         (setting("app", "kind"), r"got kind 'app', format 1"),
