@@ -3,8 +3,10 @@
 from tests.hostile import poster_folders
 from tests.hostile.cases import Kind
 from tests.hostile.command_lines import COMMAND_LINE
+from tests.hostile.model_folders import MODEL_FOLDER
 from tests.hostile.pictures import PICTURE
 from tests.hostile.places import PLACE
+from tests.hostile.registries import REGISTRY
 
 KINDS: dict[str, Kind] = {
     "command line": COMMAND_LINE,
@@ -13,5 +15,7 @@ KINDS: dict[str, Kind] = {
     "edited poster": Kind(poster_folders.edited, 100, poster_folders.posters),
     "picture": PICTURE,
     "place": PLACE,
+    "model folder": MODEL_FOLDER,
+    "registry": REGISTRY,
 }
 """By name."""
