@@ -20,7 +20,7 @@ from jobs.settings.training_config import TrainConfig
 from jobs.training.board import watched
 from jobs.training.local_group import LocalTorchConfig
 from jobs.training.training_loop import TrainingTask, training_loop
-from magic.checks import printable
+from magic.checks import first_line, printable, shown
 from pipelines.pictures.sources import Source, survey
 from pipelines.pictures.stream import RoundRobin, batch_dataset, keep_order
 from pipelines.storage.claims import claim
@@ -127,14 +127,22 @@ class Progress(NamedTuple):
 
 
 def progress(folder: str) -> Progress:
-    """How far the training in a run's folder is."""
+    """How far the training in a run's folder is.
+
+    Raises:
+        ValueError: if Ray Train's record of the run's checkpoints is damaged.
+    """
     path, filesystem = for_ray_train(folder)
     try:
-        result = Result.from_path(path, storage_filesystem=filesystem)
+        metrics = Result.from_path(path, storage_filesystem=filesystem).metrics or {}
+        return Progress(int(metrics.get("step", 0)), int(metrics.get("batches", 0)))
     except RuntimeError:  # no run yet
         return Progress()
-    metrics = result.metrics or {}
-    return Progress(int(metrics.get("step", 0)), int(metrics.get("batches", 0)))
+    except Exception as error:  # Ray Train has no public name for what it raises here
+        raise ValueError(
+            f"expected Ray Train's record of a run's checkpoints in {shown(folder)}, got {first_line(error)}; "
+            "put its files back as they were, or train into another folder (--out)"
+        ) from error
 
 
 def choose_gpu(config: TrainConfig) -> bool:
