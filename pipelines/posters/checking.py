@@ -3,6 +3,7 @@
 from pipelines.posters.poster_files import STATISTICS, TILES, called, damage
 from pipelines.posters.poster_records import RECORDS
 from pipelines.posters.poster_store import PosterStore
+from pipelines.storage.checked_folder import MISSING
 from pipelines.storage.door import join, names_below, names_in
 
 
@@ -24,8 +25,9 @@ def drop_damaged(store: PosterStore) -> list[str]:
     existing = {f"{TILES}/{name}" for name in names_below(join(store.url, TILES))}
     files = {*store.files(store.possible_layers)} & existing | _records_and_statistics(store)
     faults = _faults(store, files)
-    for file in faults:
-        store.folder.drop(file)
+    for file, fault in faults.items():
+        if fault != MISSING or file in RECORDS:  # of a missing tile another process may be about to write the file
+            store.folder.drop(file)
     return [f"{called(file)}: {fault}" for file, fault in faults.items()]
 
 

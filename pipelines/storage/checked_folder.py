@@ -20,6 +20,8 @@ from pipelines.storage.door import join, names_below, names_in, read_object, rem
 
 DIGESTS = "digests"
 """Folder of the digests."""
+MISSING = "no such file"
+"""What is wrong with a file that is not there."""
 NUM_THREADS = 8
 """Files that are checked at a time: distant storage answers slowly."""
 _RECORD = re.compile(r"(?P<file>.+)\.(?P<digest>[0-9a-f]{64})")
@@ -93,7 +95,7 @@ class CheckedFolder:
     def _fault(self, recorded: Mapping[str, set[str]], name: str) -> str | None:
         digest = sha256_of(join(self.url, name))
         if digest is None:
-            return "no such file"
+            return MISSING
         if not recorded.get(name):
             return "a file whose digest is not recorded"
         return None if digest in recorded[name] else "a file that is damaged, or another's"

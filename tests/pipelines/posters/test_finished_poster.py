@@ -9,7 +9,7 @@ import pytest
 
 from jobs import cli
 from magic.geometry import Box
-from pipelines.posters.checking import require_whole
+from pipelines.posters.checking import drop_damaged, require_whole
 from pipelines.posters.finished_poster import FinishedPoster
 
 DESCRIPTION = "tiles.zarr/output/0/zarr.json"
@@ -107,3 +107,21 @@ def test_a_tile_that_is_swapped_with_its_neighbour_is_found(poster):
         require_whole(poster.store)
     with pytest.raises(ValueError, match="row 0 and column 0"):
         poster.whole("output")
+
+
+def test_what_is_damaged_is_dropped_and_a_tile_that_is_on_its_way_is_not(poster):
+    lost, damaged, late = (Path(poster.url, f"tiles.zarr/output/0/c/0/{place}") for place in ("0/0", "0/1", "1/0"))
+    on_its_way = late.read_bytes()
+    lost.unlink()
+    late.unlink()
+    damaged.write_bytes(b"")
+    dropped = drop_damaged(poster.store)
+    assert [each.partition(": ")[2] for each in dropped] == [
+        "no such file",
+        "a file that is damaged, or another's",
+        "no such file",
+    ]
+    assert poster.store.done("output") == set(range(len(poster.store.grid))) - {0, 1, poster.store.grid.columns}
+    late.write_bytes(on_its_way)  # by a process that recorded its digest before
+    assert len(drop_damaged(poster.store)) == 1
+    assert late.exists()
