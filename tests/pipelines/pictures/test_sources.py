@@ -107,7 +107,7 @@ def test_squares_are_scaled_and_trimmed_evenly(ray_here, tmp_path):
     assert source.sizes == [(20, 20)]
     assert (source.get(0)[:, 1:-1] > 190).all()
     assert np.array_equal(source.get(0), read_source(config, min_side_px=20, name="style").get(0))
-    with pytest.raises(ValueError, match="square_px >= 1 and no scale"):
+    with pytest.raises(ValueError, match=r"square_px in 1\.\.16384 and no scale"):
         SourceConfig(square_px=20, scale=0.5)
 
 
