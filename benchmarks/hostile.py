@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmarks.report import write_report
+from magic.checks import printable
 from magic.machine import machine
 from magic.tables import markdown_table
 from pipelines.progress import progress
@@ -65,11 +66,6 @@ def report(command: str, by_seed: dict[int, list[Outcome]]) -> str:
         + "\n".join(bad or ["No answer was unacceptable."])
         + "\n"
     )
-
-
-def printable(text: str) -> str:
-    """A text without control characters."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def main(num_cases: int, seeds: Sequence[int]) -> int:

@@ -22,15 +22,16 @@ def code_span(name: str) -> str:
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    r"""A table. A bar or a line break within a cell would end the cell, so they are escaped.
+    r"""A table. A bar or a line break within a cell would end the cell, so they are escaped, and control characters are
+    written out: what is in a cell may be anybody's.
 
-    >>> print(markdown_table(["layer", "px"], [["output", "512"], ["a|b", "8"]]))
+    >>> print(markdown_table(["layer", "px"], [["output", "512"], ["a|b\x1b[2J", "8"]]))
     | layer | px |
     | --- | --- |
     | output | 512 |
-    | a\|b | 8 |
+    | a\|b\x1b[2J | 8 |
     """
-    cells = [[_BAR.sub(r"\1\1\\|", cell).replace("\n", " ") for cell in row] for row in (heads, *rows)]
+    cells = [[_BAR.sub(r"\1\1\\|", printable(cell.replace("\n", " "))) for cell in row] for row in (heads, *rows)]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     return "\n".join([lines[0], f"|{' --- |' * len(heads)}", *lines[1:]])
 
@@ -54,6 +55,7 @@ def _shown(value: float | int | None) -> str:
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns, for a terminal."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in (head, *rows))
+    """Aligned columns, for a terminal, to which nothing in a cell is an order."""
+    lines = [[printable(cell) for cell in line] for line in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)

@@ -6,7 +6,6 @@ from cluster.tracking.runs import CODE_VERSION
 from jobs.models.model_folder import STEPS
 from jobs.models.version_records import registered_metrics
 from jobs.settings.models_config import ModelsListConfig
-from magic.checks import printable
 from magic.tables import text_table
 
 HEAD = ("name", "version", "aliases", "steps", "style distance", "created (UTC)", "code")
@@ -24,7 +23,7 @@ def models_list(config: ModelsListConfig) -> list[ModelVersion]:
 def row(version: ModelVersion) -> tuple[str, ...]:
     """A version in the table."""
     distance = registered_metrics(version).get(STYLE_DISTANCE)
-    cells = (
+    return (
         version.name,
         version.version,
         ", ".join(version.aliases),
@@ -33,4 +32,3 @@ def row(version: ModelVersion) -> tuple[str, ...]:
         f"{version.created:%Y-%m-%d %H:%M}",
         version.tags.get(CODE_VERSION, ""),
     )
-    return tuple(map(printable, cells))

@@ -114,14 +114,13 @@ def model_lines(client: MlflowClient, version: ModelVersion, verdict: str) -> li
         **redact(others),
     }
     run = run_of(client, version)
-    title = f"run {version.run_id or 'unknown'}" + (
-        f" {run.name}, {run.status}" if run else ", which is not in this store"
-    )
+    state = f" {run.name}, {run.status}" if run else ", which is not in this store"
+    title = f"run {version.run_id or 'unknown'}{state}"
     metrics = {name: f"{value:.4g}" for name, value in sorted(metrics_of(client, version).items())}
     promotions = promotions_of(client, version)
     return [
         *block(version.uri, facts),
-        *((run and block(title, run.tags)) or [printable(title)]),
+        *(block(title, run.tags if run else {}) or [printable(title)]),
         *block("settings", dict(sorted(run.params.items())) if run else {}),
         *block("measures", metrics),
         *(["promotions", *(printable(f"  {line}") for line in promotions)] if promotions else []),

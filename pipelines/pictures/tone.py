@@ -57,8 +57,6 @@ def match_tone(picture: UInt8[ndarray, "H W 3"], own: Tone, target: Tone) -> UIn
     gain = target.deviation / own.deviation if own.deviation > 0 else 1.0
     levels = ((np.arange(256) - own.mean) * gain + target.mean).round().clip(0, 255).astype(np.uint8)
     matched = np.empty_like(picture)
-    for row, matched_row in zip(
-        picture, matched, strict=True
-    ):  # one at a time: numpy widens what it looks up eightfold
-        matched_row[:] = levels[row]
+    for row, matched_row in zip(picture, matched, strict=True):
+        matched_row[:] = levels[row]  # one at a time: numpy widens what it looks up eightfold
     return matched

@@ -32,9 +32,10 @@ def called(file: str) -> str:
     shard = _SHARD.fullmatch(file)
     if shard is None:
         return file
-    what = f"block of the layer {{layer}} at 1/{2 ** int(shard['level'])} of its size"
-    what = what if int(shard["level"]) else "tile of the layer {layer}"
-    return f"the {what} in row {{row}} and column {{column}}".format(**shard.groupdict()) + f" ({file})"
+    level = int(shard["level"])
+    what, size = ("block", f" at 1/{2**level} of its size") if level else ("tile", "")
+    place = f"row {shard['row']} and column {shard['column']}"
+    return f"the {what} of the layer {shard['layer']}{size} in {place} ({file})"
 
 
 def damage(url: str, file: str, fault: str, num_others: int = 0) -> ValueError:

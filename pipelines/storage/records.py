@@ -40,7 +40,11 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Its fields as JSON values, without credentials."""
-        fields: dict[str, Any] = redact(_adapter(type(self)).dump_python(self, mode="json"))
+        fields: dict[str, Any] = redact(self._dumped())
+        return fields
+
+    def _dumped(self) -> dict[str, Any]:
+        fields: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
         return fields
 
     def deciding(self) -> dict[str, Any]:
@@ -50,7 +54,7 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """Its file."""
-        return json_bytes({"kind": self.KIND, "format": self.FORMAT, **self.to_json()})
+        return json_bytes({"kind": self.KIND, "format": self.FORMAT, **self._dumped()})
 
     def write(self, url: str) -> None:
         """Write its file in one piece."""

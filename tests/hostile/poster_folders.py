@@ -19,7 +19,7 @@ from pipelines.posters.poster_records import FILES, MANIFEST
 from pipelines.storage.checked_folder import CheckedFolder
 from pipelines.storage.claims import IDENTITY
 from tests.conftest import random_generator, textured
-from tests.hostile.cases import Case, UnacceptableError, magic
+from tests.hostile.cases import Case, Kind, UnacceptableError, magic
 from tests.jobs.posters.small_poster import contents
 
 WIDTH_PX, HEIGHT_PX = 530, 270
@@ -139,7 +139,7 @@ def edited(rng: np.random.Generator, folder: Path) -> Case:
         codes = [
             magic("export", poster, folder / f"{layer}.png", "--layer", layer)[0] for layer in ("output", "labels")
         ]
-        return " ".join("refused" if code else "accepted" for code in codes)
+        return "refused" if any(codes) else "accepted"
 
     return Case(f"edited {file} {'with' if is_recorded else 'without'} its digest: {data[:80]!r}", try_it)
 
@@ -260,3 +260,8 @@ def require_success(*command: object) -> None:
     code, line = magic(*command)
     if code:
         raise UnacceptableError(f"magic {' '.join(map(str, command))}: {line}")
+
+
+DAMAGED = Kind(damaged, num_tested=150, prepare=posters)
+MENDED = Kind(mended, num_tested=3, prepare=posters_and_ray)
+EDITED = Kind(edited, num_tested=100, prepare=posters)

@@ -8,10 +8,7 @@ import pytest
 
 from jobs import cli
 from jobs.posters.poster import poster
-from jobs.settings.poster_config import PosterConfig
-from magic.networks.packed import save_generator
-from tests.conftest import random_generator
-from tests.jobs.posters.small_poster import contents
+from tests.jobs.posters.small_poster import contents, refined_poster
 
 SHARD = "tiles.zarr/output/0/c/0/1/2"
 FILES = [
@@ -35,19 +32,7 @@ FILES = [
 def made(ray_here, pictures, tmp_path_factory):
     """A poster of a refined model, with a pyramid, and another one of the same size."""
     folder = tmp_path_factory.mktemp("damage")
-    save_generator(folder / "model", random_generator(2, refine="blend"))
-    settings = PosterConfig(
-        model=str(folder / "model"),
-        content=f"{pictures}/content/portrait.png",
-        style=(f"{pictures}/style",),
-        out=str(folder / "poster"),
-        templates=3,
-        width=500,
-        tile=128,
-        keep=False,
-        formats=("png",),
-        workers=2,
-    )
+    settings = refined_poster(pictures, folder, width=500, tile=128, formats=("png",), workers=2)
     poster(settings)
     poster(replace(settings, out=str(folder / "other"), seed=1))
     return settings

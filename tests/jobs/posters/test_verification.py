@@ -6,12 +6,11 @@ import pytest
 from jobs import cli
 from jobs.posters.poster import poster
 from jobs.posters.verification import verify
-from jobs.settings.poster_config import PosterConfig, VerifyConfig
+from jobs.settings.poster_config import VerifyConfig
 from magic.geometry import Box
-from magic.networks.packed import save_generator
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import read_object
-from tests.conftest import random_generator
+from tests.jobs.posters.small_poster import refined_poster
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +24,7 @@ def rough(ray_here, pictures, tmp_path_factory):
 
 
 def painted(pictures, folder, precision):
-    save_generator(folder / "model", random_generator(2, refine="blend"))
-    settings = PosterConfig(
-        model=str(folder / "model"),
-        content=f"{pictures}/content/portrait.png",
-        style=(f"{pictures}/style",),
-        out=str(folder / "poster"),
-        templates=3,
-        tile=48,
-        keep=False,
-        formats=(),
-        precision=precision,
-    )
+    settings = refined_poster(pictures, folder, tile=48, formats=(), precision=precision)
     poster(settings)
     return FinishedPoster.at(settings.out)
 
