@@ -2,8 +2,9 @@
 
     python -m benchmarks.hostile NUMBER SEED [SEED ...]
 
-NUMBER cases for each seed, divided among the kinds (tests/hostile/kinds.py). The exit code is 1 if any answer was
-unacceptable. A single case again: `next(try_cases(KIND, SEED, [NUMBER]))` of tests/hostile/trial.py.
+NUMBER cases for each seed, divided among the kinds (tests/hostile/kinds.py). The table is written after each seed. The
+exit code is 1 if any answer was unacceptable. A single case again: `next(try_cases(KIND, SEED, [NUMBER]))` of
+tests/hostile/trial.py.
 """
 
 import sys
@@ -30,6 +31,8 @@ def try_all(num_cases: int, seed: int) -> list[Outcome]:
             for outcome in try_cases(kind, seed, range(num_cases // len(KINDS) + (place < num_cases % len(KINDS)))):
                 outcomes.append(outcome)
                 shown.update()
+                if not outcome.is_acceptable:
+                    print(line(seed, outcome), flush=True)
     return outcomes
 
 
@@ -45,6 +48,11 @@ def row(seed: int, kind: str, outcomes: Sequence[Outcome]) -> list[str]:
     return [str(cell) for cell in cells]
 
 
+def line(seed: int, bad: Outcome) -> str:
+    """A case whose answer was unacceptable, as an item of a list."""
+    return f"- seed {seed}, {bad.kind} {bad.number}: `{printable(bad.name)[:300]}`: {printable(bad.answer)}"
+
+
 def report(command: str, by_seed: dict[int, list[Outcome]]) -> str:
     """The table, and every case whose answer was unacceptable."""
     everything = [(seed, outcome) for seed, outcomes in by_seed.items() for outcome in outcomes]
@@ -53,11 +61,7 @@ def report(command: str, by_seed: dict[int, list[Outcome]]) -> str:
         for seed, outcomes in by_seed.items()
         for kind in KINDS
     ]
-    bad = [
-        f"- seed {seed}, {one.kind} {one.number}: `{printable(one.name)[:300]}`: {printable(one.answer)}"
-        for seed, one in everything
-        if not one.is_acceptable
-    ]
+    bad = [line(seed, one) for seed, one in everything if not one.is_acceptable]
     return (
         f"# Hostile and odd inputs\n\n`{command}` on {machine('ray', 'mlflow', 'pillow', 'tyro')}\n\n"
         f"{markdown_table(list(HEAD), rows)}\n\nUnacceptable is what no user should get: a traceback, silence, an "
@@ -69,8 +73,11 @@ def report(command: str, by_seed: dict[int, list[Outcome]]) -> str:
 
 
 def main(num_cases: int, seeds: Sequence[int]) -> int:
-    by_seed = {seed: try_all(num_cases, seed) for seed in seeds}
-    write_report("hostile", report(f"python -m benchmarks.hostile {num_cases} {' '.join(map(str, seeds))}", by_seed))
+    by_seed: dict[int, list[Outcome]] = {}
+    for seed in seeds:
+        by_seed[seed] = try_all(num_cases, seed)
+        command = f"python -m benchmarks.hostile {num_cases} {' '.join(map(str, by_seed))}"
+        write_report("hostile", report(command, by_seed))
     return int(not all(outcome.is_acceptable for outcomes in by_seed.values() for outcome in outcomes))
 
 
