@@ -25,7 +25,7 @@ def cluster(config: RenderClusterConfig) -> list[Path]:
         path.write_text(text)
         print(f"wrote {printable(str(path))}")
     print("\nNext, type:\n")
-    print("\n".join([f"cd {shlex.quote(config.out)}", *steps(config.target, config.files)]))
+    print("\n".join([f"cd {shlex.quote(str(folder))}", *steps(config.target, config.files)]))
     return list(files)
 
 

@@ -18,6 +18,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.posters.finished_poster import FinishedPoster
@@ -205,6 +206,8 @@ def test_no_secret_is_in_any_file(observed):
     )
     kinds += ("attribution-pictures.parquet", "mlflow.db", "version.json", "raylet.out", "gcs_server.out", "files.json")
     assert [name for name in kinds if not any(path.endswith(name) for path in read)] == []
+    tables = {path: pq.read_table(path).to_pylist() for path in read if path.endswith(".parquet")}
+    read |= {f"{path}, unpacked": repr(rows).encode() for path, rows in tables.items()}
     secrets = [text.encode() for text in (*SECRETS, *(observed.tokens - {""}))]
     left = {path: text for path, data in read.items() for text in secrets if text in data}
     assert left == {}
@@ -215,6 +218,11 @@ def test_no_secret_is_printed(observed):
     assert "content/none.png" in observed.printed
     assert "a command without credentials" in observed.printed
     assert [text for text in (*SECRETS, *(observed.tokens - {""})) if text in observed.printed] == []
+
+
+def test_no_bar_is_drawn_where_there_is_no_terminal(observed):
+    """Not by the libraries either."""
+    assert "\r" not in observed.printed
 
 
 def test_what_is_read_again_takes_its_credentials_from_the_environment(observed):

@@ -39,7 +39,7 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)  # at INFO it logs every s
 def tracking_uri(config: ClusterConfig) -> str:
     """The address of the store: that of the config, else of MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.
 
-    The path of a SQLite file is made absolute, because other processes start in other folders.
+    The path of a SQLite file is made absolute, ~ being the home folder, because other processes start in other folders.
 
     Raises:
         ValueError: if a submitted job has no server. A SQLite file would be lost with the job's machine.
@@ -52,7 +52,7 @@ def tracking_uri(config: ClusterConfig) -> str:
         )
     uri = uri or f"{SQLITE}mlflow.db"
     if uri.startswith(SQLITE):
-        uri = SQLITE + str(Path(uri.removeprefix(SQLITE)).absolute())
+        uri = SQLITE + str(Path(uri.removeprefix(SQLITE)).expanduser().absolute())
     return uri
 
 
@@ -162,7 +162,7 @@ def _experiment_id(client: MlflowClient, config: ClusterConfig) -> str:
     has_no_server = tracking_uri(config).startswith("sqlite:")
     artifacts = config.artifacts or ("mlruns" if has_no_server else None)
     if artifacts and "://" not in artifacts:
-        artifacts = Path(artifacts).absolute().as_uri()
+        artifacts = Path(artifacts).expanduser().absolute().as_uri()
     return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
 
 

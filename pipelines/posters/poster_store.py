@@ -240,7 +240,7 @@ class PosterStore:
         try:
             array: Any = zarr.open_array(for_zarr(join(self.url, array_folder(name, level))), mode="r")
             pixels = np.asarray(array[(slice(None), *box.slices)])
-        except (ValueError, TypeError, LookupError) as error:
+        except (ValueError, TypeError, LookupError, RuntimeError) as error:
             raise damage(self.url, description, f"what Zarr refuses ({typed_line(error)[:MAX_REASON]})") from error
         expected = (self._num_channels(name), box.height, box.width), np.dtype(LAYERS[name].dtype)
         if (pixels.shape, pixels.dtype) != expected:

@@ -139,10 +139,20 @@ def fetch(url: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     raise AssertionError
 
 
+def _opened(fs: Any, path: str) -> Any:
+    """A file of a storage. A web server that does not answer in time is not taken for one that has no such file."""
+    try:
+        return fs.open(path, "rb")
+    except FileNotFoundError as error:
+        if isinstance(error.__cause__, TimeoutError):
+            raise TimeoutError(f"{path}: no answer in time") from error
+        raise
+
+
 def _read(fs: Any, path: str, max_bytes: int) -> bytes:
     if is_local_disk(fs):
         return local_files.read_regular(path, max_bytes)
-    with fs.open(path, "rb") as file:
+    with _opened(fs, path) as file:
         local_files.require_size(path, file.size or 0, max_bytes)
         if file.size is not None:
             return file.read()  # type: ignore[no-any-return]

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import aiohttp
 from fsspec import AbstractFileSystem
+from fsspec.config import conf
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
@@ -13,6 +15,11 @@ from magic.redaction import redacted
 from pipelines.storage.addresses import WEB, Address, advice_on, parse
 from pipelines.storage.local_files import UnusableFileError
 from pipelines.storage.local_folders import Entries, walk
+
+SILENCE_S = 60.0
+"""A web server that says nothing for so long is given up. Object storage has the same limit by its own libraries."""
+CLIENT = "client_kwargs"
+"""fsspec's name for what a web client is made with."""
 
 
 class LinkFollowing(LocalFileSystem):  # type: ignore[misc]
@@ -38,6 +45,9 @@ def located(url: str) -> tuple[Any, str]:
 
 def on_storage(address: Address, **options: Any) -> tuple[Any, str]:
     """The file system of a bucket or a host, and the path on it, which is never parsed: nothing in it is special."""
+    if address.protocol in WEB and CLIENT not in conf.get(address.protocol, {}):
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_S, sock_read=SILENCE_S)
+        options = {CLIENT: {"timeout": limit}, **options}
     fs, root = url_to_fs(address.root, **options)
     path = address.path if address.protocol in WEB else address.path.rstrip("/")
     return fs, root + path

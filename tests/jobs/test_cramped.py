@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.servers.faults import fill, small_disk
 
 NUM_OPEN_FILES = 64
 COMMAND = [sys.executable, "-m", "jobs.cli"]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +78,15 @@ def test_a_full_temporary_folder_is_passed_by(poster, s3, tmp_path):
         fill(disk)
         assert magic("export", poster, f"{tmp_path}/a.png", f"{s3}/a.png", TMPDIR=str(disk))[0] == 0
     assert fetch(f"{s3}/a.png") == (tmp_path / "a.png").read_bytes()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_at_once(tmp_path):
+    """Where MLflow would try again for more than a minute."""
+    with small_disk(tmp_path / "disk", 1_000_000) as folder:
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        command = [sys.executable, "-m", "jobs.cli", "models", "list"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("magic: expected an MLflow database that can be read or made at")

@@ -27,6 +27,13 @@ def test_the_folder_that_is_to_be_typed_is_one_word(tmp_path, capsys):
     assert f"cd '{out}'" in capsys.readouterr().out
 
 
+def test_the_home_folder_is_spelled_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cluster(RenderClusterConfig(action="render", target="compose", files=FILES, out="~/files"))
+    assert f"cd {tmp_path}/files\n" in capsys.readouterr().out
+    assert (tmp_path / "files" / "compose.yaml").exists()
+
+
 def test_a_file_of_somebody_else_stays(tmp_path):
     (tmp_path / "compose.yaml").write_text("services: {}\n")
     with pytest.raises(ValueError, match=r"expected a file of ours or none at .*compose\.yaml, got another's"):

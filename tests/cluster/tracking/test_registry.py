@@ -216,3 +216,12 @@ def test_a_database_that_can_neither_be_read_nor_made_is_refused_at_once(make, r
 def damaged(file) -> str:
     file.write_bytes(b"no database" * 100)
     return str(file)
+
+
+def test_the_home_folder_is_spelled_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = ClusterConfig(tracking_uri="sqlite:///~/mlflow.db", artifacts="~/artifacts")
+    assert runs.tracking_uri(config) == f"sqlite:///{tmp_path}/mlflow.db"
+    store = runs.open_store(config)
+    run = store.get_run(runs.start_run(store, config, "painting", {}))
+    assert run.info.artifact_uri.startswith(f"file://{tmp_path}/artifacts/")

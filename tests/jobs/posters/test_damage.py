@@ -38,6 +38,19 @@ def made(ray_here, pictures, tmp_path_factory):
     return settings
 
 
+@pytest.mark.parametrize("file", ["generator.safetensors", "generator.json"])
+def test_other_weights_paint_another_poster(copy, tmp_path, file):
+    """A damaged model is refused, and one of other weights does not go on in this poster's folder."""
+    before = contents(copy.out)
+    shutil.copytree(Path(copy.model), tmp_path / "model")
+    data = bytearray((tmp_path / "model" / file).read_bytes())
+    data[-4] ^= 1
+    (tmp_path / "model" / file).write_bytes(data)
+    with pytest.raises(ValueError, match=r"differs in model\.digest|generator\.json"):
+        poster(replace(copy, model=str(tmp_path / "model")))
+    assert contents(copy.out) == before
+
+
 @pytest.fixture
 def copy(made, tmp_path):
     """A copy of the poster that a test may damage."""

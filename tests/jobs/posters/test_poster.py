@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import jobs.posters.poster
+from jobs import cli
 from jobs.models.recipe import Recipe
 from jobs.posters.poster import poster
 from magic.geometry import Box
@@ -29,6 +30,7 @@ from pipelines.pictures.settings import CropConfig, SourceConfig
 from pipelines.pictures.sources import survey
 from pipelines.pictures.tone import match_tone, tone_of
 from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.storage.door import read_object, write_object
 from tests.conftest import memory_set, random_generator, ray_processes, stored
 from tests.jobs.posters.small_poster import SEED, K, contents
 
@@ -229,6 +231,21 @@ def test_no_worker_is_left(ray_here, config):
     while ray_processes("TileWorker"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("name", ["set?/p", "family [1]/p"])
+def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(config, s3, tmp_path, name):
+    """Its neighbours, which would fit the pattern, are left alone."""
+    base = s3 if "?" in name else str(tmp_path)
+    neighbours = [f"{base}/{each}/p/mine.txt" for each in ("set1", "set2", "family 1")]
+    for each in neighbours:
+        write_object(each, b"mine")
+    out = f"{base}/{name}"
+    poster(config(out=out, formats=("png",), also=()))
+    poster(config(out=out, formats=("png", "tiff"), also=()))
+    assert cli.main(["export", out, f"{tmp_path}/again.png"]) == 0
+    assert read_object(f"{out}/poster.png") == (tmp_path / "again.png").read_bytes()
+    assert [read_object(each) for each in neighbours] == 3 * [b"mine"]
 
 
 def test_the_same_pictures_at_another_address_are_the_same_poster(config, pictures, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from pipelines.pictures.decoding import decode
 from pipelines.pictures.formats import known
 from pipelines.pictures.tone import tone_of
 from tests.conftest import textured
-from tests.hostile.files.png_files import chunk, png
+from tests.hostile.files.png_files import chunk, exif_chunk, png
 from tests.hostile.trial import peak_bytes, reset_peak, rss_bytes
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -49,9 +49,25 @@ def saved(path: Path, kind: str) -> None:
         large("RGBA").save(path, kind, **({"compress_level": 1, "exif": turned} if kind == "PNG" else {}))
 
 
+def samples_of_16_bits(path: Path, colour_type: int, num_channels: int) -> None:
+    values = np.random.default_rng(0).integers(0, 2**16, (HEIGHT, WIDTH, num_channels), np.uint16)
+    path.write_bytes(png(values, colour_type, 16, chunks=exif_chunk(6)))
+
+
 @pytest.mark.parametrize("kind", known.FORMATS, ids=lambda kind: kind.name)
 def test_decoding_takes_what_its_format_promises(kind, tmp_path):
     saved(tmp_path / "large", kind.name)
+    require_promised(kind, tmp_path)
+
+
+@pytest.mark.parametrize(("colour_type", "num_channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_a_png_of_16_bits_takes_no_more(colour_type, num_channels, tmp_path):
+    samples_of_16_bits(tmp_path / "large", colour_type, num_channels)
+    require_promised(known.format_of((tmp_path / "large").read_bytes()), tmp_path)
+
+
+def require_promised(kind: known.Format, tmp_path: Path) -> None:
+    """Fail if the large picture takes more memory than its format promises."""
     Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
     program = [sys.executable, "-m", "tests.pipelines.pictures.peak_memory", str(tmp_path / "large")]
     shown = subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT)

@@ -1,5 +1,6 @@
 import logging
 import os
+from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from magic.pixels import LUMA
+from pipelines.pictures import sources
 from pipelines.pictures.decoding import decode
 from pipelines.pictures.reading import read_source
 from pipelines.pictures.settings import SourceConfig
@@ -129,3 +131,24 @@ def test_without_a_cluster_bad_pictures_are_errors(pictures, tmp_path):
         read_source(SourceConfig(urls=(str(tmp_path),)), min_side_px=8, name="style")
     with pytest.raises(ValueError, match="at least 500 pixels on each side"):
         read_source(SourceConfig(urls=(str(pictures / "style"),)), min_side_px=500, name="style")
+
+
+def test_readers_side_by_side_share_the_smallest_machine(monkeypatch):
+    """A machine that is gone, or that has no CPUs, counts for nothing."""
+
+    def node(cpus: float, memory: float, *, is_alive: bool = True) -> dict:
+        return {"Resources": {"CPU": cpus, "memory": memory} if cpus else {"memory": memory}, "Alive": is_alive}
+
+    nodes = [node(16, 64e9), node(4, 1e9), node(8, 1e6, is_alive=False), node(0, 1e6)]
+    monkeypatch.setattr(sources.ray, "nodes", lambda: nodes)
+    assert sources.share_of_reader() == int(sources.USABLE_SHARE * 1e9 / 4)
+
+
+def test_a_picture_that_a_reader_has_no_room_for_is_skipped_by_name(ray_here, tmp_path, monkeypatch):
+    Image.new("RGB", (2000, 2000)).save(tmp_path / "large.png")
+    Image.new("RGB", (20, 20)).save(tmp_path / "small.png")
+    monkeypatch.setattr(sources, "share_of_reader", lambda: 10_000_000)
+    found = survey(SourceConfig(urls=(str(tmp_path),)), min_side_px=1, name="style")
+    assert [Path(each.url).name for each in found.pictures] == ["small.png"]
+    assert [Path(each.url).name for each in found.skipped] == ["large.png"]
+    assert "MB of memory" in found.skipped[0].reason

@@ -125,3 +125,22 @@ def test_what_is_damaged_is_dropped_and_a_tile_that_is_on_its_way_is_not(poster)
     late.write_bytes(on_its_way)  # by a process that recorded its digest before
     assert len(drop_damaged(poster.store)) == 1
     assert late.exists()
+
+
+@pytest.mark.parametrize("url", ["reference://x/a.png", "zip://a.png::file:///etc/hostname", "s4://bucket/a.png"])
+def test_an_address_in_a_manifest_is_read_like_one_that_is_typed(poster, url):
+    poster.store.folder.replace("manifest.json", edited(poster, "manifest.json", url, "pictures", 0, "url"))
+    with pytest.raises(ValueError, match="begins with one of file://"):
+        FinishedPoster.at(poster.url).style_picture(0)
+
+
+def test_a_tile_that_was_written_wrongly_is_one_line(poster):
+    """Its digest is that of what was written."""
+    shard = "tiles.zarr/output/0/c/0/1/0"
+    data = bytearray(Path(poster.url, shard).read_bytes())
+    for place in range(0, len(data), 97):
+        data[place] ^= 0xFF
+    poster.store.folder.replace(shard, bytes(data))
+    with pytest.raises(ValueError, match="what Zarr refuses") as refused:
+        poster.whole("output")
+    assert "\n" not in str(refused.value)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pipelines.storage import door
+from pipelines.storage import door, file_systems
 from pipelines.storage.door import fetch, is_new, read_object, replacing, write_object
 from pipelines.storage.outputs import require_file, require_folder
 
@@ -127,3 +127,29 @@ def test_an_object_that_is_too_large_is_not_read(s3, monkeypatch):
     for read in (read_object, fetch):
         with pytest.raises(ValueError, match=r"expected at most 1,000 bytes at .*large\.json, got 1,001"):
             read(f"{s3}/large.json", 1000)
+
+
+def test_a_server_that_says_nothing_is_left(monkeypatch):
+    """Silent from the beginning, or in the middle of a file; asked again twice."""
+    monkeypatch.setattr(file_systems, "SILENCE_S", 0.3)
+    monkeypatch.setattr(door, "READ_PAUSE_S", 0.01)
+    asked, held = [], []
+
+    def serve(server: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            held.append(connection)  # or it would be closed
+            asked.append(connection.recv(10_000))
+            if len(asked) % 2 == 0:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        with pytest.raises(Exception, match=r"(?i)time"):
+            fetch(f"http://127.0.0.1:{server.getsockname()[1]}/a.png")
+    assert len(asked) >= door.MAX_READ_ATTEMPTS
+    for connection in held:
+        connection.close()
