@@ -52,7 +52,7 @@ def tracking_uri(config: ClusterConfig) -> str:
         )
     uri = uri or f"{SQLITE}mlflow.db"
     if uri.startswith(SQLITE):
-        uri = SQLITE + str(Path(uri.removeprefix(SQLITE)).expanduser().absolute())
+        uri = SQLITE + str(_absolute(uri.removeprefix(SQLITE)))
     return uri
 
 
@@ -162,8 +162,13 @@ def _experiment_id(client: MlflowClient, config: ClusterConfig) -> str:
     has_no_server = tracking_uri(config).startswith("sqlite:")
     artifacts = config.artifacts or ("mlruns" if has_no_server else None)
     if artifacts and "://" not in artifacts:
-        artifacts = Path(artifacts).expanduser().absolute().as_uri()
+        artifacts = _absolute(artifacts).as_uri()
     return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
+
+
+def _absolute(path: str) -> Path:
+    """A path of this machine, absolute; ~ is the home folder."""
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - pathlib fails at ~nobody
 
 
 def _code_tags() -> dict[str, str]:

@@ -46,7 +46,7 @@ def plan_of(config: ReproduceConfig) -> Figure:
     Raises:
         ValueError: if the figure has no such option, or needs --data.
     """
-    plan = figure(config.figure, config.scale, None if config.data is None else Path(config.data).expanduser())
+    plan = figure(config.figure, config.scale, None if config.data is None else local_folder(config.data))
     for name, value in (("trainings", config.trainings), ("templates", config.templates)):
         accepted = value is None or plan.guided
         require(accepted, f"no {name} for {config.figure}", value, "it has one training, and several K")

@@ -111,7 +111,7 @@ def sha256_of(url: str) -> str | None:
         if is_local_disk(fs) and not Path(path).is_file():
             return None
         try:
-            with fs.open(path, "rb") as file:
+            with _opened(fs, path) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except (FileNotFoundError, NotADirectoryError):
             return None

@@ -17,7 +17,7 @@ from pipelines.storage.local_files import UnusableFileError
 from pipelines.storage.local_folders import Entries, walk
 
 SILENCE_S = 60.0
-"""A web server that says nothing for so long is given up. Object storage has the same limit by its own libraries."""
+"""A web server that says nothing for so long is given up. The libraries of object storage have limits of their own."""
 CLIENT = "client_kwargs"
 """fsspec's name for what a web client is made with."""
 
@@ -45,7 +45,8 @@ def located(url: str) -> tuple[Any, str]:
 
 def on_storage(address: Address, **options: Any) -> tuple[Any, str]:
     """The file system of a bucket or a host, and the path on it, which is never parsed: nothing in it is special."""
-    if address.protocol in WEB and CLIENT not in conf.get(address.protocol, {}):
+    is_users_choice = any(CLIENT in conf.get(protocol, {}) for protocol in WEB)  # by FSSPEC_HTTP: for both protocols
+    if address.protocol in WEB and not is_users_choice:
         limit = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_S, sock_read=SILENCE_S)
         options = {CLIENT: {"timeout": limit}, **options}
     fs, root = url_to_fs(address.root, **options)

@@ -11,6 +11,7 @@ from cluster.tracking import runs
 from jobs.models.transfer import models_export
 from jobs.settings.models_config import ModelsExportConfig
 from magic.networks.packed import save_generator
+from pipelines.posters.finished_poster import FinishedPoster
 from tests.conftest import random_generator
 from tests.jobs.models.registered import registered
 from tests.jobs.posters.small_poster import small_poster
@@ -55,3 +56,9 @@ def model(tmp_path_factory) -> Path:
 @pytest.fixture
 def config(model, pictures, tmp_path):
     return lambda **changes: replace(small_poster(model, pictures, tmp_path / "poster"), **changes)
+
+
+@pytest.fixture(scope="module")
+def large(make_poster) -> FinishedPoster:
+    """A poster that takes long enough to export for something to happen meanwhile."""
+    return make_poster(1500, 1500)

@@ -22,7 +22,9 @@ def poster(make_poster) -> str:
     return make_poster(120, 140).url
 
 
-def magic(*args: object, before: list[str] = (), limit: int | None = None, **environment: str) -> tuple[int, list[str]]:
+def magic(
+    *args: object, before: list[str] = (), limit: int | None = None, cwd: Path | None = None, **environment: str
+) -> tuple[int, list[str]]:
     """Run a command in a process of its own; returns its exit code and the lines of its error."""
 
     def lower() -> None:
@@ -30,8 +32,9 @@ def magic(*args: object, before: list[str] = (), limit: int | None = None, **env
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
     command = [*before, *COMMAND, *map(str, args)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, check=False, preexec_fn=lower
+        command, env=environment, cwd=cwd, capture_output=True, text=True, check=False, preexec_fn=lower
     )
     return done.returncode, done.stderr.splitlines()
 
@@ -84,9 +87,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_at_once(tmp_path):
     """Where MLflow would try again for more than a minute."""
     with small_disk(tmp_path / "disk", 1_000_000) as folder:
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-        command = [sys.executable, "-m", "jobs.cli", "models", "list"]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+        code, lines = magic("models", "list", cwd=folder)
+    assert code == 2
+    (line,) = lines
     assert line.startswith("magic: expected an MLflow database that can be read or made at")

@@ -225,3 +225,4 @@ def test_the_home_folder_is_spelled_out(tmp_path, monkeypatch):
     store = runs.open_store(config)
     run = store.get_run(runs.start_run(store, config, "painting", {}))
     assert run.info.artifact_uri.startswith(f"file://{tmp_path}/artifacts/")
+    assert runs.tracking_uri(ClusterConfig(tracking_uri="sqlite:///~nobody-here/m.db")).endswith("/~nobody-here/m.db")

@@ -97,6 +97,15 @@ def test_missing_pictures_are_told_before_any_training(pictures, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+def test_data_are_a_folder_of_this_machine(famos_samples, monkeypatch):
+    monkeypatch.setenv("HOME", str(famos_samples.parent))
+    assert reproduce.plan_of(ReproduceConfig(figure="fig9", data="~/data")) == reproduce.plan_of(
+        ReproduceConfig(figure="fig9", data=str(famos_samples))
+    )
+    with pytest.raises(ValueError, match="expected a folder of this machine, got 's3://bucket/data'"):
+        reproduce.plan_of(ReproduceConfig(figure="fig9", data="s3://bucket/data"))
+
+
 @pytest.mark.parametrize("option", ["trainings", "templates"])
 def test_figure_2_has_one_training_and_several_k(option):
     with pytest.raises(ValueError, match=f"expected no {option} for fig2, got 2"):

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +17,7 @@ from jobs.posters.export_files import export
 from jobs.settings.poster_config import ExportConfig
 from pipelines.storage import door
 from tests.pipelines.export.viewed import changed
+from tests.servers.faults import meanwhile
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +109,18 @@ def test_a_preview_is_called_one(finished, tmp_path, capsys):
 def test_what_is_no_finished_poster(tmp_path, capsys):
     assert cli.main(["export", str(tmp_path), f"{tmp_path}/a.png"]) == 2
     assert "expected the folder of a finished poster" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["poster.png", "poster.tif", "poster.jpg"])
+def test_an_export_that_is_killed_leaves_the_old_file(large, tmp_path, name):
+    """And the next one is whole."""
+    (tmp_path / name).write_text("the old one")
+    command = [sys.executable, "-m", "jobs.cli", "export", large.url, f"{tmp_path}/{name}"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    with meanwhile(lambda: list(tmp_path.glob("*.partial")), process.kill, every_s=0.001) as killed:
+        process.wait()
+    assert killed
+    assert process.returncode == -signal.SIGKILL
+    assert (tmp_path / name).read_text() == "the old one"
+    assert cli.main(["export", large.url, f"{tmp_path}/{name}", f"{tmp_path}/again-{name}"]) == 0
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"again-{name}").read_bytes()

@@ -1,8 +1,5 @@
 """A disk that fills up while a poster is painted or exported: one line says so, and nothing finished is lost."""
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,12 +17,6 @@ WIDTH_PX = 1100
 def disk(tmp_path):
     with small_disk(tmp_path / "disk", DISK_BYTES) as folder:
         yield folder
-
-
-@pytest.fixture(scope="module")
-def large(ray_here, make_poster):
-    """A poster that takes long enough to export."""
-    return make_poster(1500, 1500)
 
 
 def error_line(captured) -> str:
@@ -90,18 +81,3 @@ def test_a_poster_goes_on_when_there_is_room_again(undisturbed, model, pictures,
     assert after == undisturbed
     kept = {name for name, digest in before.items() if after.get(name) == digest}
     assert {name for name in before if name.startswith("tiles.zarr") and "unrefined" not in name} <= kept
-
-
-@pytest.mark.parametrize("name", ["poster.png", "poster.tif", "poster.jpg"])
-def test_an_export_that_is_killed_leaves_the_old_file(large, tmp_path, name):
-    """And the next one is whole."""
-    (tmp_path / name).write_text("the old one")
-    command = [sys.executable, "-m", "jobs.cli", "export", large.url, f"{tmp_path}/{name}"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    with meanwhile(lambda: list(tmp_path.glob("*.partial")), process.kill, every_s=0.001) as killed:
-        process.wait()
-    assert killed
-    assert process.returncode == -signal.SIGKILL
-    assert (tmp_path / name).read_text() == "the old one"
-    assert cli.main(["export", large.url, f"{tmp_path}/{name}", f"{tmp_path}/again-{name}"]) == 0
-    assert (tmp_path / name).read_bytes() == (tmp_path / f"again-{name}").read_bytes()

@@ -33,6 +33,7 @@ from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import read_object, write_object
 from tests.conftest import memory_set, random_generator, ray_processes, stored
 from tests.jobs.posters.small_poster import SEED, K, contents
+from tests.servers.locked_pictures import LockedPictures
 
 # MAGIC, its warps, and the systems it is compared with
 SYSTEMS = [
@@ -246,6 +247,22 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(config, s3, tmp_pa
     assert cli.main(["export", out, f"{tmp_path}/again.png"]) == 0
     assert read_object(f"{out}/poster.png") == (tmp_path / "again.png").read_bytes()
     assert [read_object(each) for each in neighbours] == 3 * [b"mine"]
+
+
+def test_pictures_whose_addresses_are_signed_anew_are_the_same_poster(config, pictures):
+    server = LockedPictures(pictures)
+    try:
+        signed = [server.signed(f"style/{number}.png") for number in range(3)]
+        content = server.signed("content/portrait.png")
+        settings = config(style=tuple(signed), content=content, formats=("png",), also=())
+        poster(settings)
+        painted = contents(settings.out)
+        again = [url.replace("20260101T", "20270202T") for url in (*signed, content)]
+        poster(replace(settings, style=tuple(again[:-1]), content=again[-1]))
+    finally:
+        server.close()
+    changed = {name for name, digest in contents(settings.out).items() if painted.get(name) != digest}
+    assert {name.removeprefix("digests/").partition(".json")[0] for name in changed} <= {"manifest"}
 
 
 def test_the_same_pictures_at_another_address_are_the_same_poster(config, pictures, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -94,32 +95,6 @@ def test_only_regular_files_of_some_size_are_read(kind, tmp_path):
             read(str(path))
 
 
-def test_a_server_that_sends_for_ever_is_left(monkeypatch):
-    """Of a file whose size nobody says, no more than the limit is taken."""
-    sent = []
-
-    def serve(server: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(10_000)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n")
-                try:
-                    while True:
-                        sent.append(connection.send(b"x" * 65_536))
-                except OSError:
-                    continue
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=serve, args=(server,), daemon=True).start()
-        with pytest.raises(ValueError, match="expected at most 3,000,000 bytes"):
-            fetch(f"http://127.0.0.1:{server.getsockname()[1]}/a.png", 3_000_000)
-    assert sum(sent) < 100_000_000
-
-
 def test_an_object_that_is_too_large_is_not_read(s3, monkeypatch):
     write_object(f"{s3}/large.json", b"x" * 1001)
     assert read_object(f"{s3}/large.json", 1001) == b"x" * 1001
@@ -129,27 +104,48 @@ def test_an_object_that_is_too_large_is_not_read(s3, monkeypatch):
             read(f"{s3}/large.json", 1000)
 
 
+@contextmanager
+def web_server(answer):
+    """The URL of a picture on a server that takes one connection after the other, and leaves them to a function."""
+
+    def serve() -> None:
+        with suppress(OSError):  # it is closed
+            while True:
+                connection, _ = server.accept()
+                connection.recv(10_000)
+                answer(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/a.png"
+
+
+def test_a_server_that_sends_for_ever_is_left():
+    """Of a file whose size nobody says, no more than the limit is taken."""
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n")
+            while True:
+                connection.send(b"x" * 65_536)
+
+    with web_server(answer) as url, pytest.raises(ValueError, match="expected at most 3,000,000 bytes"):
+        fetch(url, 3_000_000)
+
+
 def test_a_server_that_says_nothing_is_left(monkeypatch):
     """Silent from the beginning, or in the middle of a file; asked again twice."""
     monkeypatch.setattr(file_systems, "SILENCE_S", 0.3)
     monkeypatch.setattr(door, "READ_PAUSE_S", 0.01)
-    asked, held = [], []
+    asked = []
 
-    def serve(server: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            held.append(connection)  # or it would be closed
-            asked.append(connection.recv(10_000))
-            if len(asked) % 2 == 0:
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+    def answer(connection: socket.socket) -> None:
+        asked.append(connection)  # or it would be closed
+        if len(asked) % 2 == 0:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=serve, args=(server,), daemon=True).start()
-        with pytest.raises(Exception, match=r"(?i)time"):
-            fetch(f"http://127.0.0.1:{server.getsockname()[1]}/a.png")
+    with web_server(answer) as url, pytest.raises(Exception, match=r"(?i)time"):
+        fetch(url)
     assert len(asked) >= door.MAX_READ_ATTEMPTS
-    for connection in held:
+    for connection in asked:
         connection.close()
