@@ -26,6 +26,9 @@ WORKER_VARIABLES = {
 }
 """Variables that workers on other machines need as well. None is secret: whoever lists Ray's jobs sees them."""
 
+NO_HOME = "/nonexistent"
+"""The home folder of a user who has none, as Debian calls it. MLflow cannot be imported without one. Nobody can put
+settings or credentials there, which a temporary folder would not hold against other users."""
 TOKEN_FILE = Path(".ray") / "auth_token"
 """Path below the home folder of the cluster's token. Ray reads it if neither of the two variables is set."""
 TOKEN_VARIABLE, TOKEN_PATH_VARIABLE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
@@ -36,12 +39,14 @@ def prepare() -> None:
     """Set all these variables in this process, except those that the user has set.
 
     Call it before Ray is imported, because Ray reads some of them during its import. Token authentication is switched
-    on where the user has a token.
+    on where the user has a token. A user without a home folder, as containers have them, gets NO_HOME.
     """
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib fails where there is no home
+        os.environ["HOME"] = NO_HOME
     for name, value in {**DRIVER_VARIABLES, **WORKER_VARIABLES}.items():
         os.environ.setdefault(name, value)
     has_token = os.environ.get(TOKEN_VARIABLE) or os.environ.get(TOKEN_PATH_VARIABLE)
-    if has_token or (Path(os.path.expanduser("~")) / TOKEN_FILE).exists():  # noqa: PTH111 - there may be no home
+    if has_token or (Path.home() / TOKEN_FILE).exists():
         os.environ.setdefault(AUTH_MODE_VARIABLE, "token")
 
 

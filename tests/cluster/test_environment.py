@@ -25,6 +25,7 @@ def test_a_user_without_a_home_has_no_token(variables, monkeypatch):
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     environment.prepare()
     assert environment.AUTH_MODE_VARIABLE not in os.environ
+    assert os.environ["HOME"] == environment.NO_HOME
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 

@@ -66,10 +66,14 @@ def nobody() -> list[str]:
     return unshare
 
 
-def test_nobody_needs_a_home_folder(poster, tmp_path):
+def test_nobody_needs_a_home_folder_for_an_export(poster, tmp_path):
     assert magic("export", poster, f"{tmp_path}/a.png", before=nobody())[0] == 0
+
+
+def test_nobody_needs_a_home_folder_to_paint(model, pictures, tmp_path):
+    args = ["poster", "--model", model, "--content", f"{pictures}/content/portrait.png", "--style", f"{pictures}/style"]
+    args += ["--width", 60, "--templates", 2, "--workers", 1, "--formats", "png", "viewer", "--out", tmp_path]
     with tempfile.TemporaryDirectory(dir="/tmp") as short:  # sockets below it
-        args = ["export", poster, f"{tmp_path}/viewer/", "--workers", 1]
         code, lines = magic(*args, before=nobody(), RAY_TMPDIR=short, RAY_AUTH_MODE="token")
     assert code == 0, lines
     assert (tmp_path / "viewer" / "index.html").exists()

@@ -140,12 +140,11 @@ def test_an_export_whose_parts_agree_on_a_model_that_is_none_leaves_no_run(clien
 @pytest.fixture(scope="module")
 def loaded(cluster, city):
     """The model as others load it, and without what MLflow checks before it."""
-    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(cluster.tracking_uri)
     try:
         return mlflow.pyfunc.load_model(city.uri).unwrap_python_model()
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(None)  # it would otherwise stay in MLFLOW_TRACKING_URI, for all that follows
 
 
 CONTENT, TEMPLATES = np.zeros((16, 20, 3), np.uint8), np.zeros((2, 16, 16, 3), np.uint8)
