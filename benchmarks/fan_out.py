@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 import ray
-from real_tiles import S3, TILE_PX, Row, real_tiles
+from real_tiles import S3, TILE_PX, Row, each, real_tiles
 from report import RESULTS
 from scipy.optimize import nnls
 from simulated import Clock, SimulatedActor
@@ -29,7 +30,9 @@ from cluster.connection import ClusterConfig
 from cluster.ray_session import ray_session
 from magic.machine import machine
 from magic.tables import markdown_table
+from pipelines.workers.crew import WorkerKind
 from pipelines.workers.pool import QUEUED_PER_WORKER, WorkerPool
+from pipelines.workers.stages import Stage, Steps
 
 NUM_ROUNDS, NUM_FREE_TASKS = 3, 2000
 SLOWDOWN, NUM_SLOW_TASKS, SLOW_TASK_S = 8, 120, 0.1
@@ -61,9 +64,9 @@ class Light:
 def light_pool(workers: int, slower: float = 1.0) -> Iterator[WorkerPool]:
     """A pool of light workers, all of which have started. The first takes `slower` times as long as the others."""
     actor, speeds = ray.remote(num_cpus=0.01, max_restarts=0)(Light), iter([slower])
-    with closing(WorkerPool(lambda: actor.remote(next(speeds, 1.0)), workers)) as pool:
-        while len(pool._ready) < workers:
-            list(pool.map(nap(0), range(workers)))
+    with closing(WorkerPool(WorkerKind(lambda: actor.remote(next(speeds, 1.0)), workers))) as pool:
+        while len(pool._main.ready) < workers:
+            pool.do(each(nap(0), range(workers)))
             time.sleep(0.5)
         yield pool
 
@@ -98,7 +101,7 @@ class Run:
 def run(pool: WorkerPool, workers: int, tiles: int, nap_s: float, clock: Callable[[], float]) -> Run:
     """Let workers sleep through tasks; clock() gives the driver's CPU seconds."""
     wall, cpu = time.perf_counter(), clock()
-    assert len(list(pool.map(nap(nap_s), range(tiles)))) == tiles
+    assert len(pool.do(each(nap(nap_s), range(tiles)))) == tiles
     return Run(workers, tiles, nap_s, time.perf_counter() - wall, clock() - cpu)
 
 
@@ -118,8 +121,8 @@ def many_workers(workers: int) -> Run:
 def simulated(workers: int) -> Run:
     """The pool's own code with simulated workers. The CPU time is that of its thread alone."""
     with closing(Clock()) as clock:
-        pool = WorkerPool(lambda: SimulatedActor(clock), workers)
-        list(pool.map(nap(0), range(workers)))
+        pool = WorkerPool(WorkerKind(lambda: SimulatedActor(clock), workers))
+        pool.do(each(nap(0), range(workers)))
         return run(pool, workers, workers * NUM_NAPS, NAP_S, time.thread_time)
 
 
@@ -129,7 +132,7 @@ def slow_worker() -> Row:
     for _ in range(NUM_ROUNDS):
         with light_pool(4, SLOWDOWN) as pool:
             start = time.monotonic()
-            done = [result for _, result in pool.map(nap(SLOW_TASK_S), range(NUM_SLOW_TASKS))]
+            done = list(pool.do(each(nap(SLOW_TASK_S), range(NUM_SLOW_TASKS))).values())
         by_worker = sorted(sum(pid == one for pid, _ in done) for one in {pid for pid, _ in done})
         rounds.append((max(end for _, end in done) - start, by_worker[0] if len(by_worker) == 4 else 0))
     ideal = NUM_SLOW_TASKS * SLOW_TASK_S / (3 + 1 / SLOWDOWN)
@@ -145,11 +148,19 @@ def slow_worker() -> Row:
 
 def results_held() -> Row:
     """The peak of what the object store holds when workers are faster than the driver, which takes their results."""
-    peak, before = 0.0, object_store_bytes()
+    peak, before, taken = 0.0, object_store_bytes(), count()
+
+    def take(number: int, result: np.ndarray) -> None:
+        nonlocal peak
+        time.sleep(0.02)
+        peak = max(peak, object_store_bytes() - before) if next(taken) % 5 == 0 else peak
+
+    def work() -> Steps[None]:
+        call = lambda actor, _: actor.large.remote(RESULT_BYTES)  # noqa: E731
+        yield Stage(title="large", tasks=range(NUM_RESULTS), call=call, received=take, operations=1.0)
+
     with light_pool(4) as pool:
-        for number, _ in enumerate(pool.map(lambda actor, _: actor.large.remote(RESULT_BYTES), range(NUM_RESULTS))):
-            time.sleep(0.02)
-            peak = max(peak, object_store_bytes() - before) if number % 5 == 0 else peak
+        pool.do(work())
     bound = 4 * QUEUED_PER_WORKER * RESULT_BYTES
     return {"workers": 4, "results": NUM_RESULTS, "MB each": RESULT_BYTES / 1e6, "at most held, MB": peak / 1e6,
             "two for each worker, MB": bound / 1e6}  # fmt: skip

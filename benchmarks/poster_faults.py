@@ -22,8 +22,7 @@ from pathlib import Path
 
 import psutil
 import torch
-from processes import family, kill
-from report import write_report
+from report import family, kill, write_report
 
 from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE, PROJECT
 from magic.hyperparameters import GeneratorConfig
@@ -60,7 +59,7 @@ class Job:
         workers = []
         for process in family(self.process)[1:]:
             try:
-                if any(name in process.cmdline()[0] for name in ("TileWorker", "_FunctionWorker")):
+                if any(name in process.cmdline()[0] for name in ("TileWorker", "FunctionWorker")):
                     workers.append(process)
             except (psutil.Error, IndexError):
                 continue

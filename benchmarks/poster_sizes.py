@@ -23,8 +23,7 @@ from pathlib import Path
 import psutil
 import torch
 from PIL import Image, ImageOps
-from processes import family, kill
-from report import RESULTS, write_report
+from report import RESULTS, family, kill, write_report
 
 from jobs.settings.demo_pictures import DEMO_CONTENT, DEMO_STYLE, PROJECT
 from magic.hyperparameters import GeneratorConfig
@@ -39,7 +38,7 @@ TINY = GeneratorConfig(channels=4, depth=2, heads=1)
 SINGLE_NETWORK = GeneratorConfig(system="mosaic", channels=4, depth=2)
 MEMORY_GB = 1
 """What each worker may use for tiles, the same for all sides."""
-PARTS = {"TileWorker": "painting worker", "_FunctionWorker": "worker for the rest", "jobs.cli": "command"}
+PARTS = {"TileWorker": "painting worker", "FunctionWorker": "worker for the rest", "jobs.cli": "command"}
 """Kinds of processes, by what their command lines contain."""
 
 

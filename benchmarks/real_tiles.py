@@ -5,17 +5,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from statistics import mean
 from threading import Lock, local
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import fsspec
 import numpy as np
 import ray
 import torch
-from processes import kill
+from report import kill
 
 from magic.hyperparameters import GeneratorConfig
 from magic.networks.generator import Generator, build_generator
@@ -25,11 +25,16 @@ from magic.scene.content import Content
 from magic.scene.memory import MemorySet, PictureList, draw_templates
 from magic.scene.renderer import TileRenderer
 from magic.scene.scene import Scene, plan_canvas, plan_grid
-from pipelines.painting.poster_task import PosterTask
+from pipelines.painting.local_poster import SentPoster
+from pipelines.painting.painting import Painting, SentParts
+from pipelines.painting.poster_task import PosterTask, Tiling
 from pipelines.painting.tile_worker import TileWorker
 from pipelines.posters.layers import UNREFINED
 from pipelines.posters.poster_store import PosterStore
+from pipelines.workers.crew import WorkerKind
+from pipelines.workers.functions import Shared
 from pipelines.workers.pool import WorkerPool
+from pipelines.workers.stages import Stage, Steps
 
 MODELS = {
     "mixing": (GeneratorConfig(channels=16, depth=4, heads=1), 8),
@@ -88,14 +93,14 @@ class TileTimes(NamedTuple):
 class TimedWorker(TileWorker):
     """A worker that reports of each tile when it painted it."""
 
-    def __init__(self, task: PosterTask) -> None:
-        super().__init__(task)
+    def __init__(self) -> None:
+        super().__init__()
         self._computing = TimedLock()
 
-    def timed(self, net: str, number: int, statistics: list[Moments]) -> TileTimes:
+    def timed(self, sent: SentPoster, net: str, number: int, statistics: list[Moments], layers: list[str]) -> TileTimes:
         """Render a tile."""
         start = time.monotonic()
-        self.render(net, number, statistics, {name: {number} for name in self.task.layers})
+        self.render(sent, net, number, statistics, {name: {number} for name in layers})
         held = self._computing.last()
         store_s = held.asked - start + time.monotonic() - held.released
         return TileTimes(os.getpid(), held.acquired, held.released, store_s)
@@ -112,7 +117,7 @@ def real_task(url: str, net: str) -> tuple[PosterTask, Generator]:
     scene = Scene(Content(picture, POSTER_PX, POSTER_PX), memory, canvas)
     grid = plan_grid(generator, canvas, TILE_PX)
     num_statistics = {net: generator.num_statistics(net) for net in generator.nets}
-    task = PosterTask(pack_generator(generator), num_statistics, scene, grid, PosterStore(url, grid, canvas), threads=1)
+    task = PosterTask(num_statistics, scene, Tiling(grid), PosterStore(url, grid, canvas), threads=1)
     task.store.create(task.layers)
     return task, generator
 
@@ -130,19 +135,27 @@ def statistics_of_first_tile(task: PosterTask, generator: Generator, net: str) -
 def overhead(url: str, workers: int, where: str, net: str) -> Row:
     """In what share of their time workers do not paint. `where` names the store in the table."""
     task, generator = real_task(f"{url}/{where}-{workers}-{net}", net)
-    statistics, shared = ray.put(statistics_of_first_tile(task, generator, net)), ray.put(task)
+    statistics = ray.put(statistics_of_first_tile(task, generator, net))
+    sent = Painting(task, generator, SentParts(task, Shared(pack_generator(generator)), {})).sent
     if net == "refiner":
         for tile in task.grid:
             noise = np.random.default_rng(tile.core.top).standard_normal((3, tile.core.height, tile.core.width))
             task.store.write(UNREFINED, tile.core, noise.astype(np.float32))
     actor = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=2)(TimedWorker)
-    with closing(WorkerPool(lambda: actor.remote(shared), workers)) as pool:
-        call = lambda worker, number: worker.timed.remote(net, number, statistics)  # noqa: E731
-        done = [result for _, result in pool.map(call, range(len(task.grid)))]
+    with closing(WorkerPool(WorkerKind(actor.remote, workers))) as pool:
+        call = lambda worker, number: worker.timed.remote(sent, net, number, statistics, task.layers)  # noqa: E731
+        done = list(pool.do(each(call, range(len(task.grid)))).values())
     written = sum(
         fs_size(f"{task.store.url}/tiles.zarr/{name}/0") for name in (task.layers if net == "mixing" else ("output",))
     )
     return {"store": where, "workers": workers, "network": net, **shares(done), "MB/tile": written / 1e6 / len(done)}
+
+
+def each(call: Callable[[Any, int], Any], tasks: Sequence[int]) -> Steps[dict[int, Any]]:
+    """A work of one stage: its results."""
+    results: dict[int, Any] = {}
+    yield Stage(title="tiles", tasks=tasks, call=call, received=results.__setitem__, operations=1.0)
+    return results
 
 
 def fs_size(url: str) -> int:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from multiprocessing.synchronize import RLock
 from typing import Any, Never, TypeVar
 
@@ -20,12 +21,23 @@ MIN_BAR_S = 1.0
 MIN_LINE_S, MIN_LINE_SHARE = 30.0, 0.05
 """A line follows the last one when so many seconds have gone by, and so much of the whole was done."""
 Item = TypeVar("Item")
+_is_quiet = ContextVar("is_quiet", default=False)
 
 
 class Progress:
     """Tells how far a piece of work is."""
 
-    def __init__(self, title: str, total: int, unit: str, initial: int, bar: "tqdm[Never] | None") -> None:
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        unit: str,
+        initial: int,
+        bar: "tqdm[Never] | None",
+        *,
+        is_silent: bool = False,
+    ) -> None:
+        self._is_silent = is_silent
         self.title, self.total, self.unit, self.note = title, total, unit, ""
         self.num_done = initial
         self._bar = bar
@@ -42,7 +54,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(self.note, refresh=False)
             self._bar.update(num)
-        elif self._is_worth_a_line():
+        elif not self._is_silent and self._is_worth_a_line():
             self._tell()
         interrupts.check()
 
@@ -88,6 +100,9 @@ def progress(
         KeyboardInterrupt: if Ctrl-C was pressed in the block, also where a library swallowed it.
     """
     title = printable(title)  # it may have the name of a file in it
+    if _is_quiet.get():
+        yield Progress(title, total, unit, initial, None, is_silent=True)
+        return
     with interrupts.heeded(), ExitStack() as stack:
         bar: tqdm[Never] | None = None
         if sys.stderr.isatty():
@@ -105,6 +120,16 @@ def counted(items: Iterable[Item], title: str, total: int, unit: str, *, leave: 
         for item in items:
             yield item
             shown.update()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within the block, parts of a larger work do not tell how far they are: the work itself does."""
+    before = _is_quiet.set(True)
+    try:
+        yield
+    finally:
+        _is_quiet.reset(before)
 
 
 def share_terminal(lock: RLock) -> None:

@@ -38,6 +38,7 @@ from pipelines.posters.poster_store import PosterStore
 from pipelines.posters.pyramid import write_block
 from pipelines.storage.claims import IDENTITY
 
+pytest_plugins = ["tests.browser"]
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 # a script that runs tests in the background lets them ignore Ctrl-C, and with them all commands that they start

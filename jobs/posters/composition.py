@@ -1,6 +1,8 @@
 """What a poster shows: model, content, memory set and canvas, as asked for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from jobs.models.lookup import Model
 from jobs.settings.poster_config import PosterConfig
@@ -30,6 +32,8 @@ class Composition:
     scene: Scene
     model: ModelReference
     content: ContentRecord | None
+    picture_references: Mapping[int, Any]
+    """Where Ray holds the memory's pictures, by number; of those that it holds."""
 
     @property
     def num_templates(self) -> int:
@@ -50,7 +54,9 @@ def compose(config: PosterConfig, model: Model, style: Source) -> Composition:
     content, record = compose_content(config, model, style) if config.content is not None else (None, None)
     height, width = (content.height, content.width) if content else (config.height or 1, config.width or 1)
     scene = Scene(content, choose_memory(config, model, style), plan_canvas(generator, height, width))
-    return Composition(generator, scene, ModelReference(uri=model.uri, digest=model.packed.digest), record)
+    is_whole = model.crops.memory != "fixed"  # a fixed memory has parts of the pictures
+    held = {n: style.references[n] for n in scene.memory.pictures if is_whole and style.references[n] is not None}
+    return Composition(generator, scene, ModelReference(uri=model.uri, digest=model.packed.digest), record, held)
 
 
 def compose_content(config: PosterConfig, model: Model, style: Source) -> tuple[Content, ContentRecord]:

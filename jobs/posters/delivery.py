@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from cluster.ray_session import count_cpus
 from jobs.posters.poster_sheet import make_sheet
 from jobs.settings.poster_config import PosterConfig
 from magic.checks import printable
@@ -16,6 +15,7 @@ from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.poster_records import FILES, MeasuredError
 from pipelines.storage.door import exists, join, write_object
 from pipelines.storage.records import Record
+from pipelines.workers.stages import Steps
 
 log = logging.getLogger(__name__)
 VIEWER_QUALITY = 88
@@ -57,47 +57,45 @@ def expected_files(config: PosterConfig, height: int, width: int) -> dict[str, i
     return {name: format_of(name).expected_bytes(height, width, options) for name in file_names(config)}
 
 
-def deliver(config: PosterConfig, poster: FinishedPoster, error: MeasuredError | None) -> str:
+def deliver(config: PosterConfig, poster: FinishedPoster, error: MeasuredError | None) -> Steps[str]:
     """Write all of it, the manifest last: it says that all is there. Returns the folder's URL.
 
     Raises:
         ValueError, OSError, RuntimeError: if a file cannot be written; what is done is kept.
     """
-    _attribute(config, poster)
-    _write_files(config, poster)
+    yield from _attribute(config, poster)
+    yield from _write_files(config, poster)
     if config.sheet:
         write_object(join(poster.url, "sheet.png"), encode_png(make_sheet(poster)))
     poster.store.tidy()
     replace(poster, manifest=replace(poster.manifest, measured_error=error)).record()
-    print(f"wrote {', '.join(file_names(config)) or 'the store'} in {printable(poster.url)}")
     return poster.url
 
 
-def _attribute(config: PosterConfig, poster: FinishedPoster) -> None:
+def _attribute(config: PosterConfig, poster: FinishedPoster) -> Steps[None]:
     """Find out whose pictures the poster shows, if it shows any, and warn of each that has too large a share."""
     if not poster.manifest.identity.traits.copies_templates:
         return
     pictures = attribution_files.read_pictures(poster.url)
     if pictures is None:
-        found = attribution.attribute(poster, num_workers=config.workers or count_cpus())
+        found = yield from attribution.attribute(poster)
         attribution_files.write(found, poster.url)
         pictures = found.largest_first
     for picture in attribution.above(pictures, config.max_share) if config.max_share else ():
         log.warning("%s covers %.1f %% of the poster", printable(picture.url), 100 * picture.share)
 
 
-def _write_files(config: PosterConfig, poster: FinishedPoster) -> None:
+def _write_files(config: PosterConfig, poster: FinishedPoster) -> Steps[None]:
     """Write the files that are not there yet, or were written in another way. Folders complete themselves."""
     files = dict((WrittenFiles.read(join(poster.url, FILES)) or WrittenFiles()).files)
-    num_workers = config.workers or count_cpus()
     for name, layer in file_names(config).items():
         url, is_folder = join(poster.url, name), format_of(name).is_folder
         options = ExportOptions(quality=VIEWER_QUALITY) if is_folder else ExportOptions(width_cm=config.width_cm)
-        request = ExportRequest(poster=poster, url=url, layer=layer, options=options, num_workers=num_workers)
+        request = ExportRequest(poster=poster, url=url, layer=layer, options=options)
         written = WrittenFile(layer=layer, width_cm=config.width_cm)
         if is_folder:
-            request.write()
+            yield from request.write()
         elif files.get(name) != written or not exists(url):
-            request.write()
+            yield from request.write()
             files[name] = written
             poster.store.folder.replace(FILES, WrittenFiles(files=files).to_bytes())

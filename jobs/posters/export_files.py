@@ -1,7 +1,5 @@
 """`magic export`: a finished poster -> files to print, to edit and to look at."""
 
-from dataclasses import replace
-
 from cluster.ray_session import count_cpus, ray_session
 from jobs.settings.poster_config import ExportConfig
 from magic.checks import printable
@@ -11,6 +9,7 @@ from pipelines.painting.disk_space import require_room
 from pipelines.posters.checking import require_whole
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import size_bytes
+from pipelines.workers.functions import carry_out
 
 
 def export(config: ExportConfig) -> list[str]:
@@ -39,7 +38,7 @@ def export(config: ExportConfig) -> list[str]:
     if folders:  # first: one that belongs to something else is found before any file is written
         _write_folders(config, folders)
     for request in files:
-        request.write()
+        carry_out(request.write(), 1)
         print(f"wrote {printable(request.url)} ({size_bytes(request.url) / 1e6:,.1f} MB)")
     return [request.url for request in (*files, *folders)]
 
@@ -48,4 +47,4 @@ def _write_folders(config: ExportConfig, folders: list[ExportRequest]) -> None:
     with ray_session(config.cluster):
         num_workers = config.workers or count_cpus()
         for request in folders:
-            print(f"wrote {printable(replace(request, num_workers=num_workers).write())}")
+            print(f"wrote {printable(carry_out(request.write(), num_workers))}")

@@ -1,15 +1,16 @@
 """`magic poster`: a registered model -> a plan -> tiles on many workers -> pictures and a viewer."""
 
 import logging
+from collections.abc import Callable
 
-from cluster.ray_session import count_cpus, ray_session
-from jobs.models.lookup import find_model
-from jobs.posters.delivery import deliver
+from cluster.ray_session import ray_session
+from jobs.posters.delivery import deliver, file_names
 from jobs.posters.poster_job import PosterJob
+from jobs.posters.render_workers import RenderWorkers
+from jobs.posters.shelf import Shelf
 from jobs.settings.poster_config import PosterConfig
-from magic.checks import shown
+from magic.checks import printable, shown
 from pipelines.painting.painter import paint
-from pipelines.painting.probe import probe
 from pipelines.posters.checking import drop_damaged
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.poster_records import PosterIdentity
@@ -17,6 +18,7 @@ from pipelines.posters.poster_store import PosterStore
 from pipelines.posters.pyramid import build_pyramid
 from pipelines.storage.claims import IDENTITY, claim
 from pipelines.storage.outputs import require_folder
+from pipelines.workers.stages import Steps
 
 log = logging.getLogger(__name__)
 MAX_NAMED = 5
@@ -32,25 +34,44 @@ def poster(config: PosterConfig) -> str | None:
         RuntimeError: if tiles keep failing; the rest is done and kept.
     """
     require_folder(config.out)
-    model = find_model(config.model, config.cluster)
+    shelf = Shelf(config.cluster)
+    shelf.model(config.model)
     with ray_session(config.cluster):
-        job = PosterJob.begin(config, model)
+        workers = RenderWorkers.choose(config.workers, threads=config.threads, gpu_share=config.gpu_share)
+        job = PosterJob.begin(config, shelf, workers)
         job.check()
-        measured = probe(job.unplanned_task, job.num_workers, job.gpus_per_worker)
-        plan = job.choose_plan(measured)
-        task = job.planned_task(plan)
-        print(job.describe(task, plan, measured))
-        job.require_room(task, measured)
-        if config.dry_run:
-            return None
-        take_folder(task.store, job.identity(task))
-        task.store.create(task.layers)
-        statistics = paint(
-            task, job.frozen_statistics, num_workers=job.num_workers, gpus_per_worker=job.gpus_per_worker
-        )
-        build_pyramid(task.store, task.store.layers, num_workers=config.workers or count_cpus())
-        finished = FinishedPoster(task.store.url, job.manifest(task, statistics))
-        return deliver(config, finished, job.measure_error(finished, task, measured))
+        with workers.pool() as pool:
+            url = pool.do(paint_poster(job))
+    if url is not None:
+        print(f"wrote {', '.join(file_names(config)) or 'the store'} in {printable(url)}")
+    return url
+
+
+def paint_poster(job: PosterJob, tell: Callable[[str], None] = print) -> Steps[str | None]:
+    """Render a checked poster, or what is missing of it: a work; returns its folder's URL, or None for a dry run.
+
+    Args:
+        job: the poster.
+        tell: shows the plan.
+
+    Raises:
+        ValueError: for a plan that cannot be carried out, or an output folder that belongs to another job.
+        RuntimeError: if tiles keep failing; the rest is done and kept.
+    """
+    measured = yield from job.shelf.probe(job.painting, job.model, job.workers)
+    plan = job.choose_plan(measured)
+    task = job.planned_task(plan)
+    tell(job.describe(task, plan, measured))
+    job.require_room(task, measured)
+    if job.config.dry_run:
+        return None
+    take_folder(task.store, job.identity(task))
+    task.store.create(task.layers)
+    statistics = yield from paint(job.painting.planned(task), job.frozen_statistics)
+    yield from build_pyramid(task.store, task.store.layers)
+    finished = FinishedPoster(task.store.url, job.manifest(task, statistics))
+    error = yield from job.measure_error(finished, task, measured)
+    return (yield from deliver(job.config, finished, error))
 
 
 def take_folder(store: PosterStore, identity: PosterIdentity) -> None:

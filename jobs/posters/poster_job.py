@@ -1,35 +1,38 @@
 """A poster as one object: what was asked for, what it shows, who paints it, and all that follows from these."""
 
 import importlib.metadata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from cluster.code_version import code_version
-from cluster.ray_session import count_cpus, count_gpus, require_cpus
 from jobs.models.lookup import Model
 from jobs.posters.composition import Composition, compose, has_same_pictures
 from jobs.posters.delivery import expected_files, file_names
+from jobs.posters.render_workers import RenderWorkers
+from jobs.posters.shelf import Shelf
 from jobs.settings.poster_config import PosterConfig
 from magic.checks import printable, require
 from magic.geometry import Box
 from magic.networks.generator import Statistics
 from magic.scene.reference import region_boxes
+from magic.scene.renderer import TileRenderer
 from magic.scene.scene import plan_grid
 from pipelines.export.formats import ExportOptions, format_of
 from pipelines.painting.comparison import StoreError, check_regions
 from pipelines.painting.disk_space import require_room, stored_bytes
+from pipelines.painting.painting import Painting, SentParts
 from pipelines.painting.plan import TILES_PX, Plan, Planner, require_a_tile
 from pipelines.painting.plan_text import plan_lines
-from pipelines.painting.poster_task import PosterTask
-from pipelines.painting.probe import Probe, workers_on_a_gpu
-from pipelines.painting.quantities import gigabytes
-from pipelines.painting.tile_worker import local_renderer, run_on_worker
-from pipelines.pictures.sources import Source, survey
+from pipelines.painting.poster_task import PosterTask, Tiling
+from pipelines.painting.probe import Probe
+from pipelines.pictures.sources import Source
 from pipelines.posters.finished_poster import CONTENT, FinishedPoster, digest_of
 from pipelines.posters.poster_records import Manifest, MeasuredError, PosterIdentity, TilingRecord
 from pipelines.posters.poster_store import PosterStore
+from pipelines.quantities import gigabytes
 from pipelines.storage.claims import IDENTITY
 from pipelines.storage.door import absolute
+from pipelines.workers.stages import Steps
 
 NUM_REGIONS, REGION_PX = 2, 128
 """Regions that are painted again at the end, for the manifest's measured error."""
@@ -45,26 +48,27 @@ class PosterJob:
     model: Model
     style: Source
     composition: Composition
-    num_workers: int
-    gpus_per_worker: float
-    """GPUs that each has, 0 for none."""
+    shelf: Shelf
+    """What it shares with other posters."""
+    workers: RenderWorkers
 
     @staticmethod
-    def begin(config: PosterConfig, model: Model) -> "PosterJob":
+    def begin(config: PosterConfig, shelf: Shelf, workers: RenderWorkers) -> "PosterJob":
         """Read what a poster is made of, within a Ray session.
 
         Raises:
-            ValueError: for sources without pictures, settings that do not suit the model, or a cluster that has no room
-                for a worker.
+            ValueError: for an unknown model, sources without pictures, or settings that do not suit the model.
         """
-        wanted = model.style_source(config.style, config.style_scale, config.style_shares)
-        style = survey(wanted, min_side_px=1, name="style")
-        composition = compose(config, model, style)
-        gpus = count_gpus()
-        require_cpus(config.threads, "a render worker")
-        room = gpus * workers_on_a_gpu(config.gpu_share) or max(count_cpus() // config.threads, 1)
-        num_workers, gpus_per_worker = config.workers or room, config.gpu_share if gpus else 0.0
-        return PosterJob(config, model, style, composition, num_workers, gpus_per_worker)
+        model = shelf.model(config.model)
+        style = shelf.style(model.style_source(config.style, config.style_scale, config.style_shares))
+        return PosterJob(config, model, style, compose(config, model, style), shelf, workers)
+
+    @cached_property
+    def painting(self) -> Painting:
+        """The poster before it is planned, for workers."""
+        task = self.unplanned_task
+        pictures = self.composition.picture_references
+        return Painting(task, self.composition.generator, SentParts(task, self.shelf.packed(self.model), pictures))
 
     @cached_property
     def unplanned_task(self) -> PosterTask:
@@ -72,10 +76,9 @@ class PosterJob:
         generator, scene = self.composition.generator, self.composition.scene
         grid = plan_grid(generator, scene.canvas, generator.config.multiple)
         return PosterTask(
-            generator=self.model.packed,
             num_statistics={net: generator.num_statistics(net) for net in generator.nets},
             scene=scene,
-            grid=grid,
+            tiling=Tiling(grid),
             store=PosterStore(absolute(self.config.out), grid, scene.canvas, self.config.top),
             threads=self.config.threads,
             precision=self.config.precision,
@@ -84,8 +87,7 @@ class PosterJob:
 
     def planned_task(self, plan: Plan) -> PosterTask:
         """The task as it will be carried out."""
-        store = replace(self.unplanned_task.store, grid=plan.grid)
-        return replace(self.unplanned_task, grid=plan.grid, store=store, keep=plan.keep, keep_bytes=plan.keep_bytes)
+        return self.unplanned_task.tiled(plan.tiling)
 
     def check(self) -> None:
         """Refuse, before any worker is asked for, what could not end well.
@@ -155,8 +157,9 @@ class PosterJob:
         """
         config, composition = self.config, self.composition
         memory_bytes = self._memory_bytes(measured)
+        num_workers = self.workers.num_workers
         planner = Planner(
-            composition.generator, composition.scene, self.unplanned_task, measured, self.num_workers, memory_bytes
+            composition.generator, composition.scene, self.unplanned_task, measured, num_workers, memory_bytes
         )
         data = self.unplanned_task.store.folder.read(IDENTITY)
         if data is not None:
@@ -175,7 +178,7 @@ class PosterJob:
         lines = [
             f"poster {canvas.poster_width} x {canvas.poster_height} px; folder {printable(task.store.url)}",
             f"  model    {printable(model.uri)} ({model.digest[:12]}), K = {self.composition.num_templates}",
-            *plan_lines(task, plan, measured, self.num_workers),
+            *plan_lines(task, plan, measured, self.workers.num_workers),
         ]
         lines += [f"  file     {name}: about {gigabytes(size)}" for name, size in self._expected_files.items()]
         if task.statistics == "preview":
@@ -223,8 +226,8 @@ class PosterJob:
             versions={"magic": code_version(), **versions},
         )
 
-    def measure_error(self, finished: FinishedPoster, task: PosterTask, measured: Probe) -> MeasuredError | None:
-        """How far regions are from the same regions painted anew.
+    def measure_error(self, finished: FinishedPoster, task: PosterTask, measured: Probe) -> Steps[MeasuredError | None]:
+        """How far regions are from the same regions painted anew: a work of one stage.
 
         None for a preview, whose statistics are not the poster's, and where a region with all that it depends on would
         take more memory than a worker has.
@@ -234,10 +237,10 @@ class PosterJob:
         read = region_boxes(self.composition.generator, canvas.box, region).read
         if finished.is_preview or read.area * measured.peak_bytes > self._memory_bytes(measured):
             return None
-        error = run_on_worker(_check_some_regions, task, finished, gpus_per_worker=self.gpus_per_worker)
+        error = yield from self.painting.planned(task).on_one_worker("check", _check_some_regions, finished)
         return MeasuredError(regions=NUM_REGIONS, **error._asdict())
 
 
-def _check_some_regions(task: PosterTask, finished: FinishedPoster) -> StoreError:
+def _check_some_regions(task: PosterTask, renderer: TileRenderer, finished: FinishedPoster) -> StoreError:
     """Compare a few regions of a poster with the same regions painted anew, in a worker's process."""
-    return check_regions(finished, local_renderer(task), NUM_REGIONS, REGION_PX, seed=0)
+    return check_regions(finished, renderer, NUM_REGIONS, REGION_PX, seed=0)

@@ -1,13 +1,13 @@
 """What a tile costs, known before it is painted: floating-point operations, and memory of a suspended forward pass."""
 
-import copy
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from magic.hyperparameters import GeneratorConfig, Precision
-from magic.networks.generator import Generator, Net
+from magic.networks.generator import Generator, Net, build_generator
 from magic.networks.norm import Moments, Stages, SuspendedPass
 from magic.networks.warp import WARPS
 from magic.precision import DTYPES
@@ -17,13 +17,14 @@ class Cost:
     """Counts the operations of a generator's networks on tiles of any size, without computing anything.
 
     Args:
-        generator: whose networks; it is not changed.
+        config: of the generator.
         num_templates: K.
     """
 
-    def __init__(self, generator: Generator, num_templates: int) -> None:
-        without_data = copy.deepcopy(generator).requires_grad_(False).to("meta")
-        self._per_px = {net: _operations_per_px(without_data, net, num_templates) for net in generator.nets}
+    def __init__(self, config: GeneratorConfig, num_templates: int) -> None:
+        with torch.device("meta"):  # shapes without memory
+            without_data = build_generator(config).requires_grad_(False)
+        self._per_px = {net: _operations_per_px(without_data, net, num_templates) for net in without_data.nets}
 
     def flops(self, net: Net, height: int, width: int, statistic: int | None = None) -> int:
         """Floating-point operations of convolutions, products and attention; a multiply-add counts as two.
@@ -36,6 +37,17 @@ class Cost:
                 the whole network.
         """
         return round(self._per_px[net][-1 if statistic is None else statistic] * height * width)
+
+
+@lru_cache(maxsize=64)
+def cost_of(config: GeneratorConfig, num_templates: int) -> Cost:
+    """The costs of a generator's networks, which take a moment to count and are remembered.
+
+    Args:
+        config: of the generator.
+        num_templates: K.
+    """
+    return Cost(config, num_templates)
 
 
 def _operations_per_px(generator: Generator, net: Net, num_templates: int) -> list[float]:

@@ -5,7 +5,6 @@ the label map. What the refiner repaints stays with that template.
 """
 
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,8 @@ from scipy.ndimage import find_objects  # type: ignore[import-untyped]
 from magic.geometry import Box
 from magic.scene.memory import Template
 from pipelines.posters.finished_poster import FinishedPoster
-from pipelines.workers.function_pool import FunctionPool
+from pipelines.workers.functions import Shared, apply_to_each
+from pipelines.workers.stages import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,11 @@ class Attribution:
         return largest_first(self.pictures)
 
 
-def attribute(poster: FinishedPoster, *, num_workers: int) -> Attribution:
-    """Count who supplied what, block by block on many workers.
+def attribute(poster: FinishedPoster) -> Steps[Attribution]:
+    """Count who supplied what, block by block: a work of one stage.
 
     Args:
         poster: any but a mosaic.
-        num_workers: processes, one CPU each.
 
     Raises:
         ValueError: if its label map is damaged.
@@ -78,11 +77,14 @@ def attribute(poster: FinishedPoster, *, num_workers: int) -> Attribution:
     """
     pixels, shown = np.zeros(len(poster.manifest.identity.templates), np.int64), dict[int, Box]()
     blocks = range(len(poster.store.blocks(0)))
-    with closing(FunctionPool(poster, num_workers)) as pool:
-        for _, (counts, boxes) in pool.map(count_block, blocks, "attribution"):
-            pixels += counts
-            for number, box in boxes.items():
-                shown[number] = _around(shown.get(number, box), box)
+
+    def add(block: int, counted: tuple[Int64[ndarray, " K"], dict[int, Box]]) -> None:
+        counts, boxes = counted
+        pixels[:] += counts
+        for number, box in boxes.items():
+            shown[number] = _around(shown.get(number, box), box)
+
+    yield from apply_to_each(Shared(poster), count_block, blocks, "attribution", add)
     assert pixels.sum() == np.prod(poster.store.size())
     return _attribution(poster, pixels, shown)
 

@@ -19,7 +19,6 @@ import io
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +37,8 @@ from pipelines.posters.pyramid import halved
 from pipelines.storage.claims import claim
 from pipelines.storage.door import absolute, join, names_below, read_object, write_object
 from pipelines.storage.records import Record
-from pipelines.workers.function_pool import FunctionPool
+from pipelines.workers.functions import Shared, apply_to_each
+from pipelines.workers.stages import Steps
 
 THUMB_PX = 256
 THUMB_QUALITY = 85
@@ -62,8 +62,8 @@ class ViewerIdentity(Record):
     tile_px: int
 
 
-def write_viewer(request: ExportRequest) -> str:
-    """Write a poster's folder for browsers. The same call again does what is missing and rewrites nothing.
+def write_viewer(request: ExportRequest) -> Steps[str]:
+    """Write a poster's folder for browsers. The same work again does what is missing and rewrites nothing.
 
     Args:
         request: its layer plays no part; the folder is new, or one of the same poster and quality.
@@ -80,13 +80,11 @@ def write_viewer(request: ExportRequest) -> str:
     export = _Export(poster, absolute(request.url), request.options.quality, poster.layers)
     claim(export.url, export.identity, "the folder of a DeepZoom export")
     existing = names_below(export.url)
-    with closing(FunctionPool(export, request.num_workers)) as pool:
-        thumbnails = [number for number in poster.used_pictures if thumbnail_name(number) not in existing]
-        blocks = [number for number, block in enumerate(export.blocks) if not existing.issuperset(block.files)]
-        for _ in pool.map(_write_thumbnail, thumbnails, "thumbnails"):
-            pass
-        for _ in pool.map(_write_block, blocks, "DeepZoom tiles"):
-            pass
+    thumbnails = [number for number in poster.used_pictures if thumbnail_name(number) not in existing]
+    blocks = [number for number, block in enumerate(export.blocks) if not existing.issuperset(block.files)]
+    shared = Shared(export)
+    yield from apply_to_each(shared, _write_thumbnail, thumbnails, "thumbnails")
+    yield from apply_to_each(shared, _write_block, blocks, "DeepZoom tiles")
     for name, data in page_files(poster):  # the page last: where it is, all else is
         if read_object(join(export.url, name)) != data:
             write_object(join(export.url, name), data)

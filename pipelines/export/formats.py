@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from math import ceil
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from magic.checks import require, shown
 
@@ -74,7 +74,7 @@ class FileFormat:
     expected_bytes: Callable[[int, int, ExportOptions], int]
     """Roughly the most that a poster of this height and width takes, in bytes."""
     writer: str
-    """module:function that writes it; the module is imported when it is needed."""
+    """module:function that writes it; the module is imported when it is needed. Of a folder, it returns a work."""
     is_folder: bool = False
     """Whether it is a folder with all layers, not a file with one."""
 
@@ -91,16 +91,10 @@ class FileFormat:
             self.if_too_large,
         )
 
-    def write(self, request: "ExportRequest") -> str:
-        """Write a poster; returns the URL of what is to be opened.
-
-        Raises:
-            OSError: if a file cannot be written.
-            ValueError, RuntimeError: see the writer.
-        """
+    def load_writer(self) -> Callable[["ExportRequest"], Any]:
+        """The function that writes it."""
         module, function = self.writer.split(":")
-        written: str = getattr(import_module(module), function)(request)
-        return written
+        return getattr(import_module(module), function)  # type: ignore[no-any-return]
 
 
 def _png_bytes(height: int, width: int, options: ExportOptions) -> int:

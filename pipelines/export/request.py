@@ -20,6 +20,8 @@ from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.progress import Progress, progress
 from pipelines.storage.door import file_name, replacing
 from pipelines.storage.outputs import require_file, require_folder
+from pipelines.workers.functions import Shared, apply_to_each
+from pipelines.workers.stages import Steps
 
 BAND_PX = TIFF_TILE_PX  # so that a band is a row of a TIFF's tiles
 PIECE_PX = 2048
@@ -35,8 +37,6 @@ class ExportRequest:
     layer: str = "output"
     """One of poster.layers. A viewer has them all."""
     options: ExportOptions = ExportOptions()  # noqa: RUF009 - it is frozen
-    num_workers: int = 1
-    """Processes that write a folder, one CPU each."""
 
     def check(self) -> None:
         """Find what would fail, before anything is written.
@@ -63,16 +63,20 @@ class ExportRequest:
         """Roughly the most that it will take."""
         return format_of(self.url).expected_bytes(*self.poster.store.size(), self.options)
 
-    def write(self) -> str:
-        """Write it; returns the URL of what is to be opened.
+    def write(self) -> Steps[str]:
+        """Write it, a file as one task and a folder as many; returns the URL of what is to be opened.
 
         Raises:
             ValueError: see check.
-            OSError: if a file cannot be written.
-            RuntimeError: if parts of a folder keep failing.
+            RuntimeError: if a worker cannot write the file, or parts of a folder keep failing.
+            OSError: if this process cannot write the file.
         """
         self.check()
-        return format_of(self.url).write(self)
+        if format_of(self.url).is_folder:
+            page: str = yield from format_of(self.url).load_writer()(self)
+            return page
+        yield from apply_to_each(Shared(self), _write_file, [0], file_name(self.url))
+        return self.url
 
     @contextmanager
     def open(self, num_levels: int = 1) -> Iterator[tuple[Path, "LayerReader"]]:
@@ -113,3 +117,8 @@ class LayerReader:
                 tile = band[:, left : left + size[1]]
                 missing = [(0, whole - existing) for whole, existing in zip(size, tile.shape, strict=False)]
                 yield np.pad(tile, (*missing, (0, 0)), mode="edge")
+
+
+def _write_file(request: ExportRequest, number: int) -> None:
+    """Write the request's only file."""
+    format_of(request.url).load_writer()(request)

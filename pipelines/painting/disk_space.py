@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from magic.checks import require
 from pipelines.painting.poster_task import PosterTask
 from pipelines.painting.probe import Probe
-from pipelines.painting.quantities import gigabytes
 from pipelines.posters.layers import LAYERS
+from pipelines.quantities import gigabytes
 from pipelines.storage.disk import free_space, used_bytes
 from pipelines.storage.door import is_local
 

@@ -1,8 +1,9 @@
-"""Paint a poster: statistics passes for the norms, and renderings for the pixels, tile by tile on a pool of workers.
+"""Paint a poster: statistics passes for the norms, and renderings for the pixels, tile by tile; a work of many stages.
 
 A *statistics pass* runs every tile up to one norm and merges what the tiles contribute to the mean and variance of that
 norm's input over the whole canvas. The next pass needs its result, so the passes of a network follow one another; then
-the network's output is rendered. The refiner comes after the mixing network, whose collage it reads from the store.
+the network's output is rendered. The refiner comes after the mixing network, whose collage it reads from the store. A
+canvas of one tile needs no passes: it is a single task.
 """
 
 import time
@@ -13,31 +14,29 @@ from typing import Any
 
 import ray
 
+from magic.networks.cost import cost_of
 from magic.networks.generator import Net, Statistics
 from magic.networks.norm import Moments
-from pipelines.painting.missing import is_painted, missing_tiles
-from pipelines.painting.poster_task import PosterTask
-from pipelines.painting.tile_worker import Measurement, TileWorker
+from pipelines.painting.painting import Painting
+from pipelines.painting.plan import stage_flops
+from pipelines.painting.poster_task import PosterTask, is_painted, missing_tiles
+from pipelines.painting.tile_worker import Measurement
 from pipelines.posters.layers import UNREFINED
 from pipelines.posters.poster_store import Coverage, PosterStore
 from pipelines.progress import Progress, progress
-from pipelines.workers.assignment import TaskHomes
-from pipelines.workers.pool import WorkerPool
+from pipelines.workers.stages import Stage, Steps
+from pipelines.workers.waiting_tasks import TaskHomes
 
 SAVE_EVERY_S = 10.0
 """A statistics pass that is stopped loses at most so much."""
 
 
-def paint(
-    task: PosterTask, frozen: Statistics | None = None, *, num_workers: int, gpus_per_worker: float
-) -> Statistics:
+def paint(painting: Painting, frozen: Statistics | None = None) -> Steps[Statistics]:
     """Do all that is missing of a poster's layers.
 
     Args:
-        task: what to paint.
+        painting: what to paint.
         frozen: the statistics to use, where they are not the poster's own.
-        num_workers: processes.
-        gpus_per_worker: GPUs that each has, 0 for none; 0.25 lets four of them share one.
 
     Returns:
         The statistics of all norms.
@@ -45,24 +44,26 @@ def paint(
     Raises:
         RuntimeError: if tiles keep failing; everything else is kept.
     """
+    task = painting.task
     for net, of_net in (frozen or {}).items():
         for number, moments in enumerate(of_net):
             task.store.adopt_statistics(net, number, moments)
     if is_painted(task):
         task.store.drop(UNREFINED)
         return _stored_statistics(task)
-    statistics: Statistics = {}
-    with (
-        closing(_pool(task, num_workers, gpus_per_worker)) as pool,
-        progress("painting", _num_tasks(task), "tile") as shown,
-    ):
-        for net in task.num_statistics:
-            statistics[net] = _NetworkPainter(task, net, pool, shown).paint()
+    with progress("painting", _num_tasks(task), "tile") as shown:
+        if task.is_whole:
+            statistics = yield from _paint_whole(painting, frozen or {})
+            shown.update()
+        else:
+            statistics = yield from _paint_tiles(painting, shown)
     task.store.drop(UNREFINED)
     return statistics
 
 
 def _num_tasks(task: PosterTask) -> int:
+    if task.is_whole:
+        return 1
     passes = sum(task.num_statistics.values())
     return passes * len(task.measured_tiles) + len(task.num_statistics) * len(task.grid)
 
@@ -74,44 +75,129 @@ def _stored_statistics(task: PosterTask) -> Statistics:
     }
 
 
+def _paint_whole(painting: Painting, frozen: Statistics) -> Steps[Statistics]:
+    """Paint the only tile, and keep its statistics."""
+    task, found = painting.task, dict[int, Statistics]()
+    missing = {name for net in task.num_statistics for name, tiles in missing_tiles(task, net).items() if tiles}
+    costs = [Costs(painting, net) for net in task.num_statistics]
+    yield Stage(
+        title="painting",
+        tasks=[0],
+        call=lambda actor, _: actor.paint.remote(painting.sent, missing - {UNREFINED}, frozen),
+        received=found.__setitem__,
+        operations=sum(cost.rendering for cost in costs),
+        model=painting.parts.model,
+        needs_gpu=True,
+    )
+    statistics: Statistics = {net: [_owned(each) for each in of_net] for net, of_net in found[0].items()}
+    if not frozen:
+        for net, of_net in statistics.items():
+            for number, moments in enumerate(of_net):
+                task.store.save_statistics(net, number, Coverage(1, moments))
+    return statistics
+
+
+def _paint_tiles(painting: Painting, shown: Progress) -> Steps[Statistics]:
+    statistics: Statistics = {}
+    costs = {net: Costs(painting, net) for net in painting.task.num_statistics}
+    for net in painting.task.num_statistics:
+        after = sum(cost.all_tiles for other, cost in costs.items() if other not in statistics and other != net)
+        statistics[net] = yield from _NetworkPainter(painting, net, shown, costs[net], after).paint()
+    return statistics
+
+
+class Costs:
+    """Planned operations of what one network takes."""
+
+    def __init__(self, painting: Painting, net: Net) -> None:
+        task, generator = painting.task, painting.generator
+        cost = cost_of(generator.config, len(task.scene.memory.templates))
+        *each, self.rendering = stage_flops(generator, cost, task.grid, net, keep=task.keep)
+        self.measuring: list[float] = list(each)
+        """Of one tile, for each statistic."""
+        if task.keep and not task.is_whole:  # where each pass goes on from the one before
+            self.measuring = [max(now - before, 1) for before, now in zip([0, *each], each, strict=False)]
+            self.rendering = max(self.rendering - (each or [0])[-1], 1)
+        self._num_measured, self._num_tiles = len(task.measured_tiles), len(task.grid)
+
+    @property
+    def all_tiles(self) -> float:
+        """Of all passes over all tiles."""
+        return self.after(-1)
+
+    def after(self, statistic: int) -> float:
+        """Of what follows a statistic's pass."""
+        return self._num_measured * sum(self.measuring[statistic + 1 :]) + self._num_tiles * self.rendering
+
+
 class _NetworkPainter:
     """Paints what one network computes of a poster."""
 
-    def __init__(self, task: PosterTask, net: Net, pool: WorkerPool, shown: Progress) -> None:
-        self.task, self.net, self.pool, self.shown = task, net, pool, shown
+    def __init__(self, painting: Painting, net: Net, shown: Progress, costs: Costs, after: float) -> None:
+        self.painting, self.task, self.net, self.shown = painting, painting.task, net, shown
+        self.costs, self.after = costs, after
         self.homes = TaskHomes()
 
-    def paint(self) -> list[Moments]:
+    def paint(self) -> Steps[list[Moments]]:
         """Measure all statistics, then render; returns the statistics."""
         statistics: list[Moments] = []
         for number in range(self.task.num_statistics[self.net]):
             self.shown.describe(f"{self.net} statistics {number + 1}/{self.task.num_statistics[self.net]}")
-            statistics.append(self._measure(statistics))
+            statistics.append((yield from self._measure(statistics)))
         self.shown.describe(f"rendering: {self.net}")
-        self._render(statistics)
+        yield from self._render(statistics)
         return statistics
 
-    def _render(self, statistics: Sequence[Moments]) -> None:
+    def _render(self, statistics: Sequence[Moments]) -> Steps[None]:
         missing = missing_tiles(self.task, self.net)
         tiles = sorted(set().union(*missing.values()))
         self.shown.update(len(self.task.grid) - len(tiles))
-        for _ in self.pool.map(_call("render", self.net, statistics, missing), tiles, self.homes):
-            self.shown.update()
+        call = self._call("render", statistics, missing)
+        received = lambda tile, _: self.shown.update()  # noqa: E731
+        yield self._stage(tiles, call, received, self.costs.rendering, self.after)
 
-    def _measure(self, statistics: Sequence[Moments]) -> Moments:
+    def _measure(self, statistics: Sequence[Moments]) -> Steps[Moments]:
         """The statistic that follows the given ones; goes on with what was saved of it."""
-        covered = _SavedCoverage(self.task.store, self.net, len(statistics), self.task.measured_tiles)
+        number = len(statistics)
+        covered = _SavedCoverage(self.task.store, self.net, number, self.task.measured_tiles)
         self.shown.update(covered.num_tiles)
-        call = _call("measure", self.net, statistics)
+
+        def received(tile: int, measurement: Measurement) -> None:
+            self.shown.update()
+            covered.add(tile, measurement.moments)
+
+        after = self.after + self.costs.after(number)
         with closing(covered):
-            for tile, measurement in self.pool.map(call, covered.missing, self.homes, kept=_is_kept):
-                self.shown.update()
-                covered.add(tile, measurement.moments)
+            call = self._call("measure", statistics)
+            yield self._stage(covered.missing, call, received, self.costs.measuring[number], after)
         return covered.total
 
+    def _stage(
+        self,
+        tiles: Sequence[int],
+        call: Callable[[Any, int], Any],
+        received: Callable[[int, Any], None],
+        operations: float,
+        after: float,
+    ) -> Stage:
+        return Stage(
+            title=self.shown.title,
+            tasks=tiles,
+            call=call,
+            received=received,
+            operations=operations,
+            operations_after=after,
+            model=self.painting.parts.model,
+            needs_gpu=True,
+            homes=self.homes,
+            kept=lambda result: isinstance(result, Measurement) and result.kept,
+        )
 
-def _is_kept(measurement: Measurement) -> bool:
-    return measurement.kept
+    def _call(self, method: str, statistics: Sequence[Moments], *args: Any) -> Callable[[Any, int], Any]:
+        """A call of a worker's method for a tile; what all tiles share is put into the object store once."""
+        shared = [ray.put(each) for each in (list(statistics), *args)]
+        sent = self.painting.sent
+        return lambda actor, tile: getattr(actor, method).remote(sent, self.net, tile, *shared)
 
 
 class _SavedCoverage:
@@ -136,8 +222,7 @@ class _SavedCoverage:
 
     def add(self, tile: int, moments: Moments) -> None:
         """Add a tile's moments; now and then, what is merged is saved."""
-        # Ray's arrays are views of its object store: a copy lets it go
-        self._early[tile] = replace(moments, mean=moments.mean.copy(), m2=moments.m2.copy())
+        self._early[tile] = _owned(moments)
         while self.missing and self.missing[0] in self._early:
             self._coverage = self._coverage.extended(self._early.pop(self.missing[0]))
         if time.monotonic() > self._saved_at + SAVE_EVERY_S:
@@ -156,18 +241,11 @@ class _SavedCoverage:
         return _complete(self._coverage)
 
 
+def _owned(moments: Moments) -> Moments:
+    """A copy: Ray's arrays are views of its object store, which it lets go of only then."""
+    return replace(moments, mean=moments.mean.copy(), m2=moments.m2.copy())
+
+
 def _complete(coverage: Coverage) -> Moments:
     assert coverage.moments is not None, "statistics of a painted poster are missing"
     return coverage.moments
-
-
-def _pool(task: PosterTask, num_workers: int, gpus_per_worker: float) -> WorkerPool:
-    shared = ray.put(task)
-    actor = ray.remote(num_cpus=task.threads, num_gpus=gpus_per_worker, max_restarts=0, max_concurrency=2)(TileWorker)
-    return WorkerPool(lambda: actor.remote(shared), min(num_workers, len(task.grid)))
-
-
-def _call(method: str, net: Net, statistics: Sequence[Moments], *args: Any) -> Callable[[Any, int], Any]:
-    """A call of a worker's method for a tile; what all tiles share is put into the object store once."""
-    shared = [ray.put(each) for each in (list(statistics), *args)]
-    return lambda actor, tile: getattr(actor, method).remote(net, tile, *shared)

@@ -8,17 +8,16 @@ from math import ceil
 from magic.checks import require
 from magic.geometry import TileGrid, round_up
 from magic.hyperparameters import Precision
-from magic.networks.cost import Cost, bytes_kept
+from magic.networks.cost import Cost, bytes_kept, cost_of
 from magic.networks.generator import Generator, Net
 from magic.scene.scene import Scene, plan_grid, statistics_grid
-from pipelines.painting.poster_task import PosterTask, measured_tiles
+from pipelines.painting.poster_task import PosterTask, Tiling, measured_tiles
 from pipelines.painting.probe import Probe
-from pipelines.painting.quantities import gigabytes
 from pipelines.posters.poster_store import CHUNK_PX
+from pipelines.quantities import gigabytes
 
 TILES_PX = (256, 512, 1024, 2048, 4096)
 """Sides of tiles to choose from."""
-UNLIMITED_BYTES = 1 << 62
 SMALLER = "take fewer workers or templates, a smaller --tile"
 
 
@@ -29,8 +28,8 @@ class Plan:
     grid: TileGrid
     keep: bool
     """Whether workers keep suspended forward passes from one statistics pass to the next, as far as memory allows."""
-    keep_bytes: int
-    """Memory of each worker for what it keeps."""
+    spare_bytes: int
+    """Memory of each worker beside a forward pass, for what it keeps."""
     worker_bytes: int
     """The most memory that each worker uses, in all."""
     flops: int
@@ -42,6 +41,11 @@ class Plan:
     def is_whole(self) -> bool:
         """Whether the canvas is one tile, and so painted in a single pass."""
         return len(self.grid) == 1
+
+    @property
+    def tiling(self) -> Tiling:
+        """What workers are told of it."""
+        return Tiling(self.grid, self.keep, self.spare_bytes)
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,8 @@ class Planner:
         room_bytes = max(min(wanted_bytes, self.memory_bytes - pass_bytes), 0)
         share_kept = room_bytes / wanted_bytes if wanted_bytes else float(keep)
         flops, seconds = self._work(grid, keep=keep, share_kept=share_kept)
-        keep_bytes = UNLIMITED_BYTES if keep and len(grid) == 1 else room_bytes
-        return Plan(grid, keep, keep_bytes, pass_bytes + room_bytes, flops, seconds)
+        spare_bytes = max(self.memory_bytes - pass_bytes, 0)
+        return Plan(grid, keep, spare_bytes, pass_bytes + room_bytes, flops, seconds)
 
     def _work(self, grid: TileGrid, *, keep: bool, share_kept: float) -> tuple[int, float]:
         """Operations of all workers together, and seconds until they are done."""
@@ -118,14 +122,11 @@ class Planner:
 
     def _tile_flops(self, net: Net, grid: TileGrid, *, keep: bool, share_kept: float) -> tuple[int, int]:
         """Operations of one tile: for all its statistics, and for its rendering."""
-        cost, read, number = self._cost, grid[0].read, self.task.num_statistics[net]
-        whole = cost.flops(net, read.height, read.width)
+        *measuring, whole = stage_flops(self.generator, self._cost, grid, net, keep=keep)
         if keep:
-            each_anew = sum(cost.flops(net, read.height, read.width, statistic) for statistic in range(number))
-            expected = (1 - share_kept) * (each_anew + whole) + share_kept * whole
+            expected = (1 - share_kept) * (sum(measuring) + whole) + share_kept * whole
             return int(expected - whole), whole
-        boxes = [statistics_grid(self.generator, grid, net, statistic)[0].read for statistic in range(number)]
-        return sum(cost.flops(net, box.height, box.width, n) for n, box in enumerate(boxes)), whole
+        return sum(measuring), whole
 
     def _rounds(self, num_tiles: int) -> int:
         """How many tiles the worker with most of them gets."""
@@ -139,7 +140,23 @@ class Planner:
 
     @cached_property
     def _cost(self) -> Cost:
-        return Cost(self.generator, len(self.scene.memory.templates))
+        return cost_of(self.generator.config, len(self.scene.memory.templates))
+
+
+def stage_flops(generator: Generator, cost: Cost, grid: TileGrid, net: Net, *, keep: bool) -> list[int]:
+    """Operations of one tile for each of a network's statistics and, last, for its rendering; each begun anew.
+
+    Args:
+        generator: whose network.
+        cost: of the generator.
+        grid: the tiles.
+        net: which network.
+        keep: whether statistics are measured on tiles as they are read to be rendered, see PosterTask.measured_tile.
+    """
+    read, number = grid[0].read, generator.num_statistics(net)
+    grids = [grid if keep else statistics_grid(generator, grid, net, statistic) for statistic in range(number)]
+    measuring = [cost.flops(net, one[0].read.height, one[0].read.width, n) for n, one in enumerate(grids)]
+    return [*measuring, cost.flops(net, read.height, read.width)]
 
 
 def max_kept_bytes(generator: Generator, num_templates: int, read_px: int, precision: Precision) -> int:

@@ -4,8 +4,8 @@ from pipelines.painting.disk_space import stored_bytes
 from pipelines.painting.plan import Plan
 from pipelines.painting.poster_task import PosterTask, measured_tiles
 from pipelines.painting.probe import Probe
-from pipelines.painting.quantities import duration, gigabytes
 from pipelines.posters.layers import LAYERS, UNREFINED
+from pipelines.quantities import duration, gigabytes
 
 
 def plan_lines(task: PosterTask, plan: Plan, probe: Probe, num_workers: int) -> list[str]:

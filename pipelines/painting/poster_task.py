@@ -1,12 +1,11 @@
-"""What workers are told of a poster: everything that is needed to paint any of its tiles."""
+"""What workers are told of a poster: everything that is needed to paint any of its tiles; and what is missing of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from magic.geometry import Tile, TileGrid
 from magic.hyperparameters import Precision
 from magic.networks.generator import Generator, Net
-from magic.networks.packed import Packed
 from magic.scene.scene import Scene, statistics_grid
 from pipelines.posters.layers import UNREFINED
 from pipelines.posters.poster_records import StatisticsMode
@@ -17,23 +16,49 @@ NUM_PREVIEW_TILES = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a poster's canvas is painted: in which tiles, and what is kept of them."""
+
+    grid: TileGrid
+    keep: bool = False
+    """Whether a worker keeps a tile's suspended forward pass from one statistics pass to the next."""
+    keep_bytes: int = 0
+    """Memory of each worker for what it keeps, of all posters that it paints at a time; what does not fit is computed
+    anew. The poster is the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class PosterTask:
     """A poster to paint."""
 
-    generator: Packed
     num_statistics: dict[Net, int]
     """The networks in their order, and how many statistics over the whole canvas each needs."""
     scene: Scene
-    grid: TileGrid
+    tiling: Tiling
     store: PosterStore
     threads: int
     """CPU threads of each worker."""
     precision: Precision = "fp32"
-    keep: bool = False
-    """Whether a worker keeps a tile's suspended forward pass from one statistics pass to the next."""
-    keep_bytes: int = 0
-    """Memory of each worker for what it keeps; what does not fit is computed anew. The poster is the same."""
     statistics: StatisticsMode = "exact"
+
+    def tiled(self, tiling: Tiling) -> "PosterTask":
+        """The same poster, painted in other tiles."""
+        return replace(self, tiling=tiling, store=replace(self.store, grid=tiling.grid))
+
+    @property
+    def grid(self) -> TileGrid:
+        """Its tiles."""
+        return self.tiling.grid
+
+    @property
+    def keep(self) -> bool:
+        """See Tiling."""
+        return self.tiling.keep
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the canvas is one tile, and so painted in a single pass."""
+        return len(self.grid) == 1
 
     @property
     def measured_tiles(self) -> Sequence[int]:
@@ -74,3 +99,36 @@ def measured_tiles(num_tiles: int, statistics: StatisticsMode) -> Sequence[int]:
     if statistics == "exact" or num_tiles <= NUM_PREVIEW_TILES:
         return range(num_tiles)
     return [(2 * i + 1) * num_tiles // (2 * NUM_PREVIEW_TILES) for i in range(NUM_PREVIEW_TILES)]
+
+
+def missing_tiles(task: PosterTask, net: Net) -> Mapping[str, set[int]]:
+    """The tiles that each layer of a network misses.
+
+    The layer that the refiner reads goes when a poster is painted. If one of the poster's tiles is damaged later, that
+    layer misses no more than what the refiner will read for this tile.
+    """
+    tiles = set(range(len(task.grid)))
+    missing = {name: tiles - task.store.done(name) for name in task.layers_of(net)}
+    if UNREFINED in missing:
+        missing[UNREFINED] &= _read_by_the_refiner(task)
+    return missing
+
+
+def are_measured(task: PosterTask, net: Net) -> bool:
+    """Whether all statistics of a network are complete."""
+    covered = (task.store.load_statistics(net, number) for number in range(task.num_statistics[net]))
+    return all(each.moments is not None and each.num_tiles >= len(task.measured_tiles) for each in covered)
+
+
+def is_painted(task: PosterTask) -> bool:
+    """Whether nothing is missing."""
+    nets = task.num_statistics
+    return all(are_measured(task, net) and not any(missing_tiles(task, net).values()) for net in nets)
+
+
+def _read_by_the_refiner(task: PosterTask) -> set[int]:
+    """The tiles under all that the refiner has still to measure and to render."""
+    readers = set().union(*missing_tiles(task, "refiner").values())
+    if not are_measured(task, "refiner"):
+        readers |= set(task.measured_tiles)
+    return {tile for reader in readers for tile in task.grid.overlapping(task.grid[reader].read)}

@@ -13,15 +13,16 @@ import torch
 from numpy import ndarray
 
 from magic.geometry import Box, Canvas, Tile, round_up
-from magic.networks.cost import Cost
+from magic.networks.cost import Cost, cost_of
 from magic.networks.generator import Generator, Net
-from magic.networks.norm import Moments
 from magic.scene.renderer import TileRenderer
+from pipelines.painting.painting import Painting
 from pipelines.painting.peak_memory import peak_memory
 from pipelines.painting.poster_task import PosterTask
-from pipelines.painting.tile_worker import finish, local_renderer, run_on_worker
+from pipelines.painting.tile_layers import paint_net
 from pipelines.posters.layers import UNREFINED
 from pipelines.posters.poster_store import ZSTD_LEVEL
+from pipelines.workers.stages import Steps
 
 MAX_FLOPS = 3e10
 """Operations of the trial: about a second of a CPU core."""
@@ -48,21 +49,20 @@ class Probe:
     """Name of the GPU, or CPU."""
 
 
-def probe(task: PosterTask, num_workers: int, gpus_per_worker: float) -> Probe:
-    """Let a worker paint a small piece of a poster; waits until the cluster has room for a worker.
+def probe(painting: Painting, num_workers: int, gpus_per_worker: float) -> Steps[Probe]:
+    """Let a worker paint a small piece of a poster: a work of one stage.
 
     Args:
-        task: what it will paint.
+        painting: what it will paint.
         num_workers: how many workers there will be.
         gpus_per_worker: GPUs that each will have, 0 for none. Workers that share a GPU share its memory.
     """
-    return run_on_worker(_probe, task, num_workers, gpus_per_worker, gpus_per_worker=gpus_per_worker)
+    return painting.on_one_worker("probe", _probe, num_workers, gpus_per_worker)
 
 
-def _probe(task: PosterTask, num_workers: int, gpus_per_worker: float) -> Probe:
-    renderer = local_renderer(task)
+def _probe(task: PosterTask, renderer: TileRenderer, num_workers: int, gpus_per_worker: float) -> Probe:
     generator, device, canvas = renderer.generator, renderer.device, task.scene.canvas
-    cost = Cost(generator, len(task.scene.memory.templates))
+    cost = cost_of(generator.config, len(task.scene.memory.templates))
     side = probe_px(generator, cost, min(canvas.height, canvas.width))
     sharers = min(num_workers, _max_sharers(device, task.threads, gpus_per_worker))
     for px in (2 * generator.config.multiple, side):  # the first one warms up
@@ -103,13 +103,9 @@ def _paint(renderer: TileRenderer, tile: Tile, task: PosterTask) -> tuple[dict[N
     seconds: dict[Net, float] = {}
     layers: dict[str, ndarray] = {}
     for net in renderer.generator.nets:
-        statistics: list[Moments] = []
         started = time.perf_counter()
         collage = layers[UNREFINED] if net == "refiner" else None
-        suspended = renderer.start(net, tile.read, collage)
-        for _ in range(task.num_statistics[net]):
-            statistics.append(renderer.measure(suspended, tile, statistics))
-        layers |= finish(renderer, task, suspended, tile, statistics, collage)
+        layers |= paint_net(renderer, task, tile, None, collage)[1]
         seconds[net] = time.perf_counter() - started
     return seconds, layers
 

@@ -1,6 +1,5 @@
-"""A worker that paints tiles: an actor's class, and the functions that run with a worker's resources."""
+"""A worker that paints tiles of many posters, as an actor's class."""
 
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
@@ -10,16 +9,18 @@ import torch
 from numpy import ndarray
 
 from magic.geometry import Tile
-from magic.networks.cost import bytes_kept
-from magic.networks.generator import Collage, Net
+from magic.networks.generator import Generator, Net, Statistics
 from magic.networks.norm import Moments, SuspendedPass
-from magic.networks.packed import unpack_generator
-from magic.pixels import to_uint8
+from magic.networks.packed import Packed, unpack_generator
 from magic.scene.renderer import TileRenderer
-from pipelines.painting.poster_task import PosterTask
-from pipelines.posters.layers import UNREFINED
+from pipelines.painting.local_poster import KeptPasses, LocalPoster, SentPoster
+from pipelines.painting.tile_layers import finish, paint_at_once
+from pipelines.workers.crew import WorkerKind
+from pipelines.workers.functions import FunctionWorker, Handle, Held
 
 Result = TypeVar("Result")
+MAX_POSTERS, MAX_MODEL_BYTES = 16, 4e9
+"""What a worker has at hand of posters and models: those that it used last."""
 
 
 class Measurement(NamedTuple):
@@ -30,127 +31,114 @@ class Measurement(NamedTuple):
     """Whether the worker keeps the tile's forward pass, and can go on from there."""
 
 
-class TileWorker:
-    """Loads the model once; then measures and renders the tiles it is told.
+class TileWorker(FunctionWorker):
+    """Measures and renders the tiles it is told, of any poster and model; holds those that it used last.
 
     It takes two tasks at a time: while one tile is computed, the one before is written, or the collage under the next
     one is read.
     """
 
-    def __init__(self, task: PosterTask) -> None:
-        self.task = task
-        self.renderer = local_renderer(task)
-        self.generator = self.renderer.generator
+    def __init__(self) -> None:
+        super().__init__()
+        self.device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
+        self._num_loads = 0
+        self._models = Held[Generator](max_bytes=MAX_MODEL_BYTES, size_of=weight_bytes)
+        self._posters = Held[LocalPoster](MAX_POSTERS)
+        self._kept = KeptPasses()
         self._computing = Lock()
-        self._kept: dict[tuple[Net, int], SuspendedPass] = {}
-        self._room_bytes = task.keep_bytes
 
-    def ready(self) -> int:
-        """The process id, once the model is loaded."""
-        return os.getpid()
+    def num_loads(self) -> int:
+        """How often it has loaded a model."""
+        return self._num_loads
 
-    def measure(self, net: Net, number: int, statistics: Sequence[Moments]) -> Measurement:
-        """One tile's part in the statistic that follows the given ones."""
-        tile = self.task.measured_tile(self.generator, net, len(statistics), number)
-        collage = None if (net, number) in self._kept else self._read_collage(net, tile)
+    def call(self, function: Callable[..., Result], sent: SentPoster, *args: Any) -> Result:
+        """Call a function of a poster's task and renderer, and of further arguments."""
+        poster = self._poster(sent)
         with self._computing:
-            suspended = self._resume(net, number, tile, collage)
-            moments = self.renderer.measure(suspended, tile, statistics)
-            return Measurement(moments, self._keep(net, number, suspended))
+            torch.set_num_threads(poster.task.threads)
+            self._kept.clear()
+            return function(poster.task, poster.renderer, *args)
+
+    def paint(self, sent: SentPoster, missing: Collection[str], frozen: Statistics) -> Statistics:
+        """Paint a poster of one tile, and write the layers that are missing; returns all its statistics."""
+        poster = self._poster(sent)
+        (tile,) = poster.task.grid
+        with self._computing:
+            torch.set_num_threads(poster.task.threads)
+            self._kept.make_room(poster, "mixing")
+            statistics, layers = paint_at_once(poster.renderer, poster.task, tile, frozen)
+        poster.write(tile, layers, missing)
+        return statistics
+
+    def measure(self, sent: SentPoster, net: Net, number: int, statistics: Sequence[Moments]) -> Measurement:
+        """One tile's part in the statistic that follows the given ones."""
+        poster = self._poster(sent)
+        tile = poster.task.measured_tile(poster.renderer.generator, net, len(statistics), number)
+        collage = None if self._kept.has(poster, net, number) else poster.read_collage(net, tile)
+        with self._computing:
+            suspended = self._resume(poster, net, number, tile, collage)
+            moments = poster.renderer.measure(suspended, tile, statistics)
+            return Measurement(moments, self._kept.keep(poster, net, number, suspended))
 
     def render(
-        self, net: Net, number: int, statistics: Sequence[Moments], missing: Mapping[str, Collection[int]]
+        self,
+        sent: SentPoster,
+        net: Net,
+        number: int,
+        statistics: Sequence[Moments],
+        missing: Mapping[str, Collection[int]],
     ) -> None:
         """Write one tile of what a network computes, to those of its layers that miss it."""
-        tile = self.task.grid[number]
-        collage = self._read_collage(net, tile)
+        poster = self._poster(sent)
+        tile = poster.task.grid[number]
+        collage = poster.read_collage(net, tile)
         with self._computing:
-            suspended = self._resume(net, number, tile, collage)
-            layers = finish(self.renderer, self.task, suspended, tile, statistics, collage)
-        for name, pixels in layers.items():
-            if number in missing[name]:
-                self.task.store.write(name, tile.core, pixels)
+            suspended = self._resume(poster, net, number, tile, collage)
+            layers = finish(poster.renderer, poster.task, suspended, tile, statistics, collage)
+        poster.write(tile, layers, [name for name in layers if number in missing[name]])
 
-    def _read_collage(self, net: Net, tile: Tile) -> ndarray | None:
-        """What the refiner sees of the store; the mixing network sees nothing of it."""
-        return self.task.store.read_canvas(UNREFINED, tile.read) if net == "refiner" else None
+    def _poster(self, sent: SentPoster) -> LocalPoster:
+        """The poster of a task, with its model."""
 
-    def _resume(self, net: Net, number: int, tile: Tile, collage: ndarray | None) -> SuspendedPass:
+        def make() -> LocalPoster:
+            task, model = sent.fetched(self.fetch(sent.task)), sent.model.key
+            generator = self._models.get(model, lambda: self._load(sent.model))
+            self._posters.drop(lambda poster: poster.model not in self._models)
+            self._kept.forget_all_but(self._posters)
+            renderer = TileRenderer(generator, task.scene, self.device, task.precision)
+            return LocalPoster(task, renderer, key, model)
+
+        key = f"{sent.task.key} {sent.tiling}"
+        return self._posters.get(key, make)
+
+    def _load(self, model: Handle[Packed]) -> Generator:
+        self._num_loads += 1
+        return unpack_generator(self.fetch(model)).to(self.device)
+
+    def _resume(self, poster: LocalPoster, net: Net, number: int, tile: Tile, collage: ndarray | None) -> SuspendedPass:
         """A tile's forward pass where it was suspended, or a new one."""
-        suspended = self._kept.pop((net, number), None)
-        if suspended is not None:
-            self._room_bytes += self._bytes_kept(net)
-            return suspended
-        if any(kept != net for kept, _ in self._kept):  # other workers finished those tiles of the network before
-            self._kept.clear()
-            self._room_bytes = self.task.keep_bytes
-        return self.renderer.start(net, tile.read, collage)
-
-    def _keep(self, net: Net, number: int, suspended: SuspendedPass) -> bool:
-        fits = self.task.keep and self._bytes_kept(net) <= self._room_bytes
-        if fits:
-            self._kept[net, number] = suspended
-            self._room_bytes -= self._bytes_kept(net)
-        return fits
-
-    def _bytes_kept(self, net: Net) -> int:
-        read, k = self.task.grid[0].read, len(self.task.scene.memory.templates)
-        return bytes_kept(self.generator.config, net, k, read.height * read.width, self.task.precision)
+        torch.set_num_threads(poster.task.threads)
+        suspended = self._kept.take(poster, net, number)
+        self._kept.make_room(poster, net)
+        if suspended is None:
+            if collage is None:  # the pass was kept when the task began, and had to go since
+                collage = poster.read_collage(net, tile)
+            suspended = poster.renderer.start(net, tile.read, collage)
+        return suspended
 
 
-def local_renderer(task: PosterTask) -> TileRenderer:
-    """The task's renderer in a worker's process, on the GPU that Ray gave it, if any."""
-    torch.set_num_threads(task.threads)
-    device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
-    return TileRenderer(unpack_generator(task.generator), task.scene, device, task.precision)
-
-
-def run_on_worker(function: Callable[..., Result], task: PosterTask, *args: Any, gpus_per_worker: float) -> Result:
-    """Call a function of a task in a process with the resources of a worker; waits until the cluster has room for it.
+def tile_workers(num_workers: int, *, threads: int, gpus_per_worker: float) -> WorkerKind:
+    """Workers that paint tiles.
 
     Args:
-        function: takes the task and the further arguments.
-        task: the poster.
-        args: further arguments.
-        gpus_per_worker: GPUs that a worker has, 0 for none.
+        num_workers: processes.
+        threads: CPUs of each.
+        gpus_per_worker: GPUs that each has, 0 for none; 0.25 lets four of them share one.
     """
-    ends = int(gpus_per_worker > 0)  # a process that ends frees its GPU's memory
-    remote = ray.remote(num_cpus=task.threads, num_gpus=gpus_per_worker, max_calls=ends)(function)
-    return ray.get(remote.remote(task, *args))  # type: ignore[no-any-return]
+    actor = ray.remote(num_cpus=threads, num_gpus=gpus_per_worker, max_restarts=0, max_concurrency=2)(TileWorker)
+    return WorkerKind(actor.remote, num_workers)
 
 
-def finish(
-    renderer: TileRenderer,
-    task: PosterTask,
-    suspended: SuspendedPass,
-    tile: Tile,
-    statistics: Sequence[Moments],
-    collage: ndarray | None,
-) -> dict[str, ndarray]:
-    """Finish a tile's forward pass: what it adds to each layer, in the order in which it is written.
-
-    Args:
-        renderer: of the poster.
-        task: the poster.
-        suspended: the forward pass, over tile.read.
-        tile: which tile.
-        statistics: all of the network's statistics.
-        collage: I_M over tile.read, for the refiner; None for the mixing network.
-    """
-    if collage is None:
-        return layers_of(renderer.mix(suspended, tile, statistics), task)
-    return {"output": to_uint8(renderer.refine(suspended, tile, statistics, collage)).cpu().numpy()}
-
-
-def layers_of(collage: Collage, task: PosterTask) -> dict[str, ndarray]:
-    """What a tile of the mixing network adds to each layer, in the order in which it is written."""
-    weights = collage.weights[0]
-    layers = {"labels": weights.argmax(0, keepdim=True).to(torch.uint16).cpu().numpy()}
-    if task.store.top:
-        top = weights.topk(task.store.top, 0)
-        layers["top_labels"] = top.indices.to(torch.uint16).cpu().numpy()
-        layers["top_weights"] = (top.values * 255).round().to(torch.uint8).cpu().numpy()
-    layers["collage"] = to_uint8(collage.collage[0]).cpu().numpy()
-    if task.is_refined:
-        return layers | {UNREFINED: collage.collage[0].float().cpu().numpy()}
-    return layers | {"output": to_uint8(collage.image[0]).cpu().numpy()}
+def weight_bytes(generator: Generator) -> int:
+    """What a generator's weights take."""
+    return sum(parameter.nbytes for parameter in generator.parameters())

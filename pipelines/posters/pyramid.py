@@ -1,7 +1,6 @@
 """The pyramid levels of a poster's layers, made block by block, each level from the one below it."""
 
 from collections.abc import Sequence
-from contextlib import closing
 from functools import partial
 
 import numpy as np
@@ -10,25 +9,26 @@ from numpy import ndarray
 from magic.geometry import Box
 from pipelines.posters.layers import LAYERS
 from pipelines.posters.poster_store import PosterStore
-from pipelines.workers.function_pool import FunctionPool
+from pipelines.workers.functions import Shared, apply_to_each
+from pipelines.workers.stages import Steps
 
 
-def build_pyramid(store: PosterStore, names: Sequence[str], *, num_workers: int) -> None:
-    """Write all blocks of these layers' pyramids that are not written yet.
+def build_pyramid(store: PosterStore, names: Sequence[str]) -> Steps[None]:
+    """Write all blocks of these layers' pyramids that are not written yet: a work of one stage for each level.
 
     Raises:
         RuntimeError: if blocks keep failing; the others are kept.
     """
-    with closing(FunctionPool(store, num_workers)) as pool:
-        for level in range(1, store.num_levels):  # a level needs the one below it as a whole
-            num_blocks = len(store.blocks(level))
-            missing = [
-                index * num_blocks + block
-                for index, name in enumerate(names)
-                for block in sorted(set(range(num_blocks)) - store.done(name, level))
-            ]
-            for _ in pool.map(partial(_write_numbered, names, level), missing, f"pyramid, 1/{2**level} of the size"):
-                pass
+    shared = Shared(store)
+    for level in range(1, store.num_levels):  # a level needs the one below it as a whole
+        num_blocks = len(store.blocks(level))
+        missing = [
+            index * num_blocks + block
+            for index, name in enumerate(names)
+            for block in sorted(set(range(num_blocks)) - store.done(name, level))
+        ]
+        write, title = partial(_write_numbered, tuple(names), level), f"pyramid, 1/{2**level} of the size"
+        yield from apply_to_each(shared, write, missing, title)
 
 
 def halved(pixels: ndarray, *, has_means: bool) -> ndarray:

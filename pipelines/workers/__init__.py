@@ -1,7 +1,8 @@
-"""A supervised pool of Ray actors that shares out numbered tasks, whatever a task is.
+"""A supervised pool of Ray actors that does the tasks of many works, whatever a task is.
 
-`pool` keeps the workers alive and repeats failed tasks, `assignment` decides which worker gets which task, `attempts`
-counts failures, and `function_pool` applies a function to many numbers. Of this project these modules import each other
-only, and besides them the standard library, ray and pipelines.progress: they know neither pictures nor models.
-pipelines.painting, pipelines.posters and pipelines.export import them.
+`stages` says what a work is, `pool` keeps workers busy with the works that are open, `desk` lets these go on, `crew`
+keeps workers alive, `assignment` decides which worker gets which task, `attempts` counts failures, and `functions`
+makes tasks of functions. Of this project these modules import each other only, and besides them the standard library,
+ray, magic.checks and pipelines.progress: they know neither pictures nor models. pipelines.painting, pipelines.posters
+and pipelines.export import them.
 """

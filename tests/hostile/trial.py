@@ -4,6 +4,7 @@ This file is also the program of that process: `python -m tests.hostile.trial KI
 line, and answers each with a line of JSON.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 """Longer than this is a hang."""
 MAX_CASE_BYTES = 1_500_000_000
 """What one case may add to the memory of the process that tries it."""
@@ -105,7 +106,8 @@ class _Child:
         """Kill it, with all that it started."""
         if self.is_alive:
             for process in psutil.Process(self.process.pid).children(recursive=True):
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                    process.kill()
             self.process.kill()
         self.process.communicate()
 

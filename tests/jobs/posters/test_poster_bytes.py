@@ -15,7 +15,6 @@ import pytest
 
 from jobs.posters.poster import poster
 from jobs.posters.poster_job import PosterJob
-from magic.networks.packed import unpack_generator
 from pipelines.painting.plan import max_kept_bytes
 from tests.conftest import killing
 from tests.jobs.posters.small_poster import SEED, TILE, K, contents, files_below, small_poster
@@ -37,9 +36,9 @@ def test_workers_that_can_keep_but_a_part_change_nothing(config, undisturbed, mo
 
     def cramped(job, plan):
         task = planned_task(job, plan)
-        pass_bytes = max_kept_bytes(unpack_generator(task.generator), K, task.grid[0].read.area, "fp32")
+        pass_bytes = max_kept_bytes(job.composition.generator, K, task.grid[0].read.area, "fp32")
         rooms.append(len(task.grid) * pass_bytes > 4 * pass_bytes > 0)
-        return replace(task, keep_bytes=2 * pass_bytes)
+        return replace(task, tiling=replace(task.tiling, keep_bytes=2 * pass_bytes))
 
     monkeypatch.setattr(PosterJob, "planned_task", cramped)
     settings = config(workers=2)

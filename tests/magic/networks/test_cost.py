@@ -23,7 +23,7 @@ def test_the_count_is_that_of_a_real_pass(settings):
     plain = sdpa_kernel(SDPBackend.MATH)  # fused attention on a CPU goes uncounted
     with FlopCounterMode(display=False) as counter, torch.no_grad(), plain:
         generator(content, torch.rand(1, 3, 3, 160, 176))
-    cost = Cost(generator, num_templates=3)
+    cost = Cost(generator.config, num_templates=3)
     counted = sum(cost.flops(net, 160, 176) for net in generator.nets)
     assert counted == pytest.approx(counter.get_total_flops(), rel=0.05)  # borders are padded, and count a little
     assert counted > 1e6
@@ -31,7 +31,7 @@ def test_the_count_is_that_of_a_real_pass(settings):
 
 def test_a_statistics_pass_costs_less_the_earlier_its_norm():
     generator = random_generator(3)
-    cost = Cost(generator, num_templates=3)
+    cost = Cost(generator.config, num_templates=3)
     costs = [cost.flops("mixing", 64, 64, number) for number in range(generator.num_statistics("mixing"))]
     assert costs == sorted(costs)
     assert costs[0] < costs[-1] < cost.flops("mixing", 64, 64)

@@ -2,47 +2,21 @@
 
 import functools
 import http.server
-import os
-import shutil
 import threading
 
 import pytest
 
 from pipelines.export.deepzoom import write_viewer
 from pipelines.export.viewer_page import PAGE
+from pipelines.workers.functions import carry_out
+from tests.browser import DESKTOP
 from tests.pipelines.export.viewed import HEIGHT, WIDTH, Shown, settle, viewer
-
-DESKTOP = {"width": 1280, "height": 800}
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-def chromium() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None and "CI" in os.environ:
-        pytest.fail("no Chromium: CI must test the viewer")
-    if found is None:
-        pytest.skip("NO CHROMIUM HERE: THE VIEWER IS NOT TESTED. Install chromium to test it")
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = chromium()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=executable, args=FLAGS)  # makes a new profile
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
 def shown(make_poster, ray_here, tmp_path_factory) -> Shown:
     poster, folder = make_poster(HEIGHT, WIDTH), tmp_path_factory.mktemp("viewer") / "out"
-    write_viewer(viewer(poster, str(folder), quality=95))
+    carry_out(write_viewer(viewer(poster, str(folder), quality=95)), 1)
     return Shown(poster, folder)
 
 

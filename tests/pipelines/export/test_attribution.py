@@ -10,6 +10,7 @@ from pipelines.export.attribution import Attribution, above, attribute, count_bl
 from pipelines.export.attribution_files import PICTURES, TABLE, TEMPLATES, read_pictures, write
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.storage.door import read_object
+from pipelines.workers.functions import carry_out
 from tests.conftest import stored
 from tests.pipelines.export.viewed import changed
 
@@ -23,7 +24,7 @@ def poster(request, make_poster):
 
 @pytest.fixture(scope="module")
 def attribution(ray_here, poster):
-    return attribute(poster, num_workers=2)
+    return carry_out(attribute(poster), 2)
 
 
 def label_map(poster) -> np.ndarray:
@@ -61,7 +62,7 @@ def test_a_template_that_is_nowhere(ray_here, make_poster, tmp_path):
     _, boxes = count_block(poster, 0)
     padding = poster.store.canvas.padding_before
     assert boxes[3] == Box(50 - padding, 60 - padding, 51 - padding, 61 - padding)
-    attribution = attribute(poster, num_workers=1)
+    attribution = carry_out(attribute(poster), 1)
     assert [share.pixels for share in attribution.templates] == [100 * 120 - 1, 0, 0, 1, 0]
     assert [share.shown is None for share in attribution.templates] == [False, True, True, False, True]
     write(attribution, str(tmp_path))
@@ -106,7 +107,7 @@ def test_bars_in_names_do_not_break_the_page(attribution, tmp_path):
 
 def test_two_runs_give_the_same_bytes_on_any_storage(ray_here, poster, attribution, s3, tmp_path):
     write(attribution, str(tmp_path))
-    for name in write(attribute(FinishedPoster.at(poster.url), num_workers=1), s3):
+    for name in write(carry_out(attribute(FinishedPoster.at(poster.url)), 1), s3):
         assert read_object(f"{s3}/{name}") == (tmp_path / name).read_bytes()
     assert pq.read_table(io.BytesIO(read_object(f"{s3}/{TEMPLATES}"))).num_rows == 5
 
@@ -129,7 +130,7 @@ def test_what_was_written_is_read_again_once_it_is_all_there(attribution, tmp_pa
 def test_places_of_a_model_that_moves_its_pieces_are_said_to_be_rough(ray_here, make_poster, attribution, tmp_path):
     poster = make_poster(100, 120)
     moving = changed(poster, warp="flow")
-    write(attribute(moving, num_workers=1), str(tmp_path))
+    write(carry_out(attribute(moving), 1), str(tmp_path))
     assert "moves its pieces" in (tmp_path / TABLE).read_text()
     write(attribution, str(tmp_path))
     assert "moves its pieces" not in (tmp_path / TABLE).read_text()
@@ -139,4 +140,4 @@ def test_a_poster_whose_label_map_is_lost_is_refused(make_poster):
     poster = make_poster(64, 64)
     poster.store.drop("labels")
     with pytest.raises(ValueError, match=r"expected the tile of the layer labels .*, got no such file; run the"):
-        attribute(poster, num_workers=1)
+        carry_out(attribute(poster), 1)

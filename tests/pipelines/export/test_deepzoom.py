@@ -18,6 +18,7 @@ from pipelines.export.deepzoom import write_viewer
 from pipelines.export.viewer_page import PAGE, TILE_PX
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.pyramid import halved
+from pipelines.workers.functions import carry_out
 from tests.pipelines.export.viewed import viewer, with_many_templates
 
 HEIGHT, WIDTH = 1101, 743
@@ -34,7 +35,7 @@ def poster(make_poster) -> FinishedPoster:
 @pytest.fixture(scope="module")
 def exported(poster, ray_here, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("deepzoom") / "out"
-    assert write_viewer(viewer(poster, str(folder), workers=2, quality=QUALITY)) == f"{folder}/{PAGE}"
+    assert carry_out(write_viewer(viewer(poster, str(folder), quality=QUALITY)), 2) == f"{folder}/{PAGE}"
     return folder
 
 
@@ -118,7 +119,7 @@ def test_more_templates_than_a_byte_can_number(ray_here, make_poster, tmp_path):
     tile = poster.store.grid[0].core
     labels = np.random.default_rng(0).integers(0, MANY, (1, tile.height, tile.width)).astype(np.uint16)
     poster.store.write("labels", tile, labels)
-    write_viewer(viewer(poster, str(tmp_path / "out"), workers=1, quality=90))
+    carry_out(write_viewer(viewer(poster, str(tmp_path / "out"), quality=90)), 1)
     numbers = np.frombuffer(numbers_at(tmp_path / "out", "0_0"), "<u2").reshape(40, 33)
     assert np.array_equal(numbers, poster.store.read("labels", Box(0, 0, 40, 33))[0])
     shown = np.array(Image.open(tmp_path / "out/labels_files/6/0_0.png"))
@@ -145,12 +146,12 @@ def test_a_second_run_rewrites_nothing_and_a_third_what_is_missing(exported, pos
         return {path: path.stat().st_mtime_ns for path in exported.rglob("*") if path.is_file()}
 
     before = times()
-    write_viewer(viewer(poster, str(exported), workers=1, quality=QUALITY))
+    carry_out(write_viewer(viewer(poster, str(exported), quality=QUALITY)), 1)
     assert times() == before
     lost = [exported / name for name in ("output_files/11/1_2.jpg", "labels_data/0_0.js", PAGE)]
     for path in lost:
         path.unlink()
-    write_viewer(viewer(poster, str(exported), workers=1, quality=QUALITY))
+    carry_out(write_viewer(viewer(poster, str(exported), quality=QUALITY)), 1)
     after = times()
     assert after.keys() == before.keys()
     assert {path for path in after if "collage_files" in path.parts and after[path] != before[path]} == set()
@@ -158,20 +159,20 @@ def test_a_second_run_rewrites_nothing_and_a_third_what_is_missing(exported, pos
 
 def test_a_folder_belongs_to_one_poster_and_one_quality(exported, poster, tmp_path):
     with pytest.raises(ValueError, match="differs in quality"):
-        write_viewer(viewer(poster, str(exported), workers=1, quality=80))
+        carry_out(write_viewer(viewer(poster, str(exported), quality=80)), 1)
     identity = replace(poster.manifest.identity, seed=4)
     another = replace(poster, manifest=replace(poster.manifest, identity=identity))
     with pytest.raises(ValueError, match="differs in poster"):
-        write_viewer(viewer(another, str(exported), workers=1, quality=QUALITY))
+        carry_out(write_viewer(viewer(another, str(exported), quality=QUALITY)), 1)
     (tmp_path / "mine.txt").touch()
     with pytest.raises(ValueError, match="got other files"):
-        write_viewer(viewer(poster, str(tmp_path), workers=1, quality=QUALITY))
+        carry_out(write_viewer(viewer(poster, str(tmp_path), quality=QUALITY)), 1)
     with pytest.raises(ValueError, match="a quality of 1 to 100"):
-        write_viewer(viewer(poster, str(tmp_path), workers=1, quality=0))
+        carry_out(write_viewer(viewer(poster, str(tmp_path), quality=0)), 1)
 
 
 def test_object_storage_holds_the_same_bytes(exported, poster, s3):
-    write_viewer(viewer(poster, f"{s3}/out", workers=1, quality=QUALITY))
+    carry_out(write_viewer(viewer(poster, f"{s3}/out", quality=QUALITY)), 1)
     fs = fsspec.filesystem("s3", skip_instance_cache=True)
     there = {name.partition("/out/")[2]: name for name in fs.find(f"{s3}/out")}
     local = {str(path.relative_to(exported)): path for path in exported.rglob("*") if path.is_file()}
@@ -181,6 +182,6 @@ def test_object_storage_holds_the_same_bytes(exported, poster, s3):
 
 
 def test_a_poster_of_one_pixel(ray_here, make_poster, tmp_path):
-    write_viewer(viewer(make_poster(1, 1), str(tmp_path / "out"), workers=1, quality=90))
+    carry_out(write_viewer(viewer(make_poster(1, 1), str(tmp_path / "out"), quality=90)), 1)
     assert [path.name for path in (tmp_path / "out/output_files").iterdir()] == ["0"]
     assert Image.open(io.BytesIO((tmp_path / "out/output_files/0/0_0.jpg").read_bytes())).size == (1, 1)

@@ -22,6 +22,7 @@ from pipelines.posters.poster_records import TilingRecord
 from pipelines.posters.poster_store import PosterStore
 from pipelines.posters.pyramid import write_block
 from pipelines.storage.door import read_object, size_bytes
+from pipelines.workers.functions import carry_out
 
 SIZES = [(700, 1100), (1031, 523)]
 
@@ -37,7 +38,7 @@ def by_libvips(path, **options):
 
 def export(poster, path, layer="output", **options):
     request = ExportRequest(poster=poster, url=str(path), layer=layer, options=ExportOptions(**options))
-    assert request.write() == str(path)
+    assert carry_out(request.write(), 1) == str(path)
     assert path.stat().st_size <= request.expected_bytes
     assert [path] == list(path.parent.iterdir())  # nothing unfinished stays
     return path
@@ -119,7 +120,7 @@ def test_a_poster_of_one_pixel(make_poster, tmp_path):
 def test_files_on_object_storage_are_the_same(poster, s3, tmp_path):
     for ending in ("png", "jpg", "tif"):
         local = export(poster, tmp_path / ending / f"poster.{ending}")
-        url = ExportRequest(poster=poster, url=f"{s3}/prints/poster.{ending}").write()
+        url = carry_out(ExportRequest(poster=poster, url=f"{s3}/prints/poster.{ending}").write(), 1)
         assert read_object(url) == local.read_bytes()
         assert size_bytes(url) == local.stat().st_size
 
@@ -165,7 +166,7 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(poster, t
     for name, layer, options, message in cases:
         url, how = f"{tmp_path}/new/{name}", ExportOptions(**options)
         with pytest.raises(ValueError, match=message):
-            ExportRequest(poster=poster, url=url, layer=layer, options=how).write()
+            carry_out(ExportRequest(poster=poster, url=url, layer=layer, options=how).write(), 1)
     assert not list(tmp_path.iterdir())
 
 
@@ -177,7 +178,7 @@ def test_a_failed_export_leaves_the_old_file(make_poster, ending, tmp_path):
     shard = Path(poster.url, "tiles.zarr/output/0/c/0/4/2")
     shard.write_bytes(bytes(len(shard.read_bytes())))
     with pytest.raises(ValueError, match="the tile of the layer output in row 4 and column 2 "):
-        ExportRequest(poster=poster, url=str(target)).write()
+        carry_out(ExportRequest(poster=poster, url=str(target)).write(), 1)
     assert target.read_bytes() == b"the old one"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -186,7 +187,7 @@ def test_a_failed_export_leaves_the_old_file(make_poster, ending, tmp_path):
 def test_a_place_that_cannot_be_written_is_refused(poster, ending, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"expected a new or a regular file to write, got .*/file is a file"):
-        ExportRequest(poster=poster, url=f"{tmp_path}/file/poster.{ending}").write()
+        carry_out(ExportRequest(poster=poster, url=f"{tmp_path}/file/poster.{ending}").write(), 1)
 
 
 @pytest.fixture(scope="module")
@@ -219,10 +220,11 @@ import re, sys
 from pathlib import Path
 from pipelines.export.request import ExportRequest
 from pipelines.posters.finished_poster import FinishedPoster
+from pipelines.workers.functions import carry_out
 folder, endings, *posters = sys.argv[1:]
 for poster in posters:
     for ending in endings.split():
-        ExportRequest(poster=FinishedPoster.at(poster), url=f"{folder}/poster.{ending}").write()
+        carry_out(ExportRequest(poster=FinishedPoster.at(poster), url=f"{folder}/poster.{ending}").write(), 1)
     if sys.platform == "linux":
         print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """

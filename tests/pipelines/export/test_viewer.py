@@ -10,6 +10,7 @@ from magic.geometry import Box
 from pipelines.export.deepzoom import write_viewer
 from pipelines.export.viewer_page import PAGE
 from pipelines.storage.door import file_name
+from pipelines.workers.functions import carry_out
 from tests.pipelines.export.viewed import (
     HEIGHT,
     WIDTH,
@@ -219,7 +220,7 @@ def test_more_templates_than_a_byte_can_number(open_page, make_poster, ray_here,
     for number, tile in enumerate(shown.poster.store.grid):
         labels = np.random.default_rng(number).integers(0, MANY, (1, tile.core.height, tile.core.width))
         shown.poster.store.write("labels", tile.core, labels.astype(np.uint16))
-    write_viewer(viewer(shown.poster, str(shown.folder)))
+    carry_out(write_viewer(viewer(shown.poster, str(shown.folder))), 1)
     page = open_page((shown.folder / PAGE).as_uri())
     height, width = shown.poster.store.size()
     assert json.loads(page.evaluate("JSON.stringify([POSTER.width, POSTER.height])")) == [width, height]
@@ -237,7 +238,7 @@ def test_a_page_says_what_it_cannot_know(open_page, make_poster, ray_here, tmp_p
 
     def opened(**changes):
         folder = tmp_path / "-".join(changes)
-        write_viewer(viewer(changed(small, **changes), str(folder)))
+        carry_out(write_viewer(viewer(changed(small, **changes), str(folder))), 1)
         return open_page((folder / PAGE).as_uri())
 
     page = opened(warp="affine")

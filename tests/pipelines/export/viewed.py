@@ -24,9 +24,9 @@ def coordinates(height: int, width: int) -> np.ndarray:
     return np.stack([across, down, 0 * down], -1).astype(np.uint8)
 
 
-def viewer(poster: FinishedPoster, url: str, *, workers: int = 1, quality: int = 90) -> ExportRequest:
+def viewer(poster: FinishedPoster, url: str, *, quality: int = 90) -> ExportRequest:
     """A viewer's folder that is to be written."""
-    return ExportRequest(poster=poster, url=url, options=ExportOptions(quality=quality), num_workers=workers)
+    return ExportRequest(poster=poster, url=url, options=ExportOptions(quality=quality))
 
 
 def changed(poster: FinishedPoster, **identity) -> FinishedPoster:

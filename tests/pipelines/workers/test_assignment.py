@@ -1,24 +1,45 @@
 """Who gets which task, as tables of cases. The time is a number: it is 0 when the policy is asked."""
 
 from concurrent.futures import Future
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import pytest
 
-from pipelines.workers.assignment import TaskHomes, WaitingTasks, Worker, assignments, is_worth_a_task, total_speed
+from pipelines.workers.assignment import assignments, best_queue, is_worth_a_task, total_speed
+from pipelines.workers.waiting_tasks import TaskHomes, WaitingTasks
+from pipelines.workers.worker import Assigned, Worker
+
+
+@dataclass(eq=False)
+class Tasks:
+    """A queue of equal tasks."""
+
+    waiting: WaitingTasks
+    operations: float = 1.0
+    operations_left: float = 0.0
+    model: Any = None
+    work: Any = None
+
+    @staticmethod
+    def of(tasks, homes=None, **known):
+        return Tasks(WaitingTasks(tasks, homes or TaskHomes()), **known)
+
+    def assigned(self, task):
+        return Assigned(task, self, Future(), self.operations)
 
 
 class Given(NamedTuple):
-    """A worker of a case: its mean task time, its unfinished tasks, and since when it works on the oldest."""
+    """A worker of a case: its pace, its unfinished tasks, and since when it works on the oldest."""
 
-    mean_task_s: float | None
+    operation_s: float | None
     num_assigned: int = 0
     running_s: float = 0.0
 
     def worker(self):
-        worker = Worker(None, mean_task_s=self.mean_task_s)
+        worker = Worker(None, operation_s=self.operation_s)
         for number in range(self.num_assigned):
-            worker.give(1000 + number, Future(), now=-self.running_s)
+            worker.give(Tasks.of([]).assigned(1000 + number), now=-self.running_s)
         return worker
 
 
@@ -49,7 +70,24 @@ FAST_FULL, FAST_STARTED, FAST_STUCK = Given(1.0, 2), Given(1.0, 2, 0.001), Given
 def test_a_worker_gets_a_task_unless_all_would_wait_for_it(candidate, others, num_waiting, expected):
     worker, *rest = workers = [given.worker() for given in (candidate, *others)]
     for order in (workers, [*rest, worker]):
-        assert is_worth_a_task(worker, order, num_waiting, speed=total_speed(order), now=0.0) is expected
+        for operations in (1.0, 1000.0):  # the unit does not matter
+            scaled = [in_units(each, operations) for each in order]
+            found = is_worth_a_task(
+                scaled[order.index(worker)],
+                scaled,
+                Tasks.of([], operations=operations),
+                waiting=num_waiting * operations,
+                speed=total_speed(scaled),
+                now=0.0,
+            )
+            assert found is expected
+
+
+def in_units(worker, operations):
+    """The same worker, where a task has so many operations."""
+    pace = worker.operation_s and worker.operation_s / operations
+    assigned = [replace(given, operations=operations) for given in worker.assigned]
+    return replace(worker, operation_s=pace, assigned=assigned)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +110,13 @@ def test_which_worker_gets_which_task(workers, num_waiting, max_assigned, homes,
     workers, task_homes = [given.worker() for given in workers], TaskHomes()
     for task, place in homes.items():
         task_homes.settle(task, workers[place])
-    waiting, pairs = WaitingTasks(range(num_waiting), task_homes), []
-    for worker, task in assignments(workers, waiting, max_assigned, clock=lambda: 0.0):
-        worker.give(task, Future(), now=0.0)
+    tasks, pairs = Tasks.of(range(num_waiting), task_homes), []
+    for worker, queue, task in assignments(workers, [tasks], max_assigned, clock=lambda: 0.0):
+        assert queue is tasks
+        worker.give(queue.assigned(task), now=0.0)
         pairs.append((workers.index(worker), task))
     assert pairs == expected
-    assert len(waiting) == num_waiting - len(expected)
+    assert len(tasks.waiting) == num_waiting - len(expected)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +134,7 @@ def test_the_outlook_of_a_worker(given, free_s, task_s):
 
 
 @pytest.mark.parametrize(
-    ("mean_before", "events", "mean_after"),
+    ("pace_before", "events", "pace_after"),
     [
         pytest.param(None, [("give", 10.0), ("done", 10.5)], 0.5, id="the first task is the mean"),
         pytest.param(2.0, [("give", 10.0), ("done", 11.0)], 0.7 * 2.0 + 0.3 * 1.0, id="the mean follows what comes"),
@@ -105,16 +144,45 @@ def test_the_outlook_of_a_worker(given, free_s, task_s):
         pytest.param(None, [("give", 10.0), ("done", 10.0)], 1e-6, id="never zero: a speed is finite"),
     ],
 )
-def test_a_worker_learns_how_long_a_task_takes(mean_before, events, mean_after):
-    worker, num_given = Worker(None, mean_task_s=mean_before), 0
-    for event, now in events:
-        if event == "give":
-            worker.give(num_given, Future(), now)
-            num_given += 1
-        else:
-            worker.take_off(next(iter(worker.assigned)), done=event == "done", now=now)
-    assert not worker.assigned
-    assert worker.mean_task_s == (None if mean_after is None else pytest.approx(mean_after))
+def test_a_worker_learns_how_long_an_operation_takes(pace_before, events, pace_after):
+    for operations in (1.0, 50.0):
+        worker, num_given = Worker(None, operation_s=pace_before and pace_before / operations), 0
+        tasks = Tasks.of([], operations=operations)
+        for event, now in events:
+            if event == "give":
+                worker.give(tasks.assigned(num_given), now)
+                num_given += 1
+            else:
+                worker.take_off(worker.assigned[0], done=event == "done", now=now)
+        assert not worker.assigned
+        assert worker.operation_s == (None if pace_after is None else pytest.approx(pace_after / operations))
+
+
+def test_tasks_of_unknown_cost_say_nothing_about_a_workers_pace():
+    worker, unknown = Worker(None, operation_s=2.0), Tasks.of([1, 2], operations=0)
+    worker.give(unknown.assigned(1), now=0.0)
+    assert worker.outlook(now=100.0) == (0.0, 2.0)
+    worker.take_off(worker.assigned[0], done=True, now=500.0)
+    assert worker.operation_s == 2.0
+    assert is_worth_a_task(worker, [worker], unknown, waiting=0, speed=0.5, now=0.0)
+
+
+def test_which_work_a_worker_goes_on_with():
+    worker, elsewhere, homes = Worker("one", models={"a"}), Worker("other"), TaskHomes()
+    homes.settle(0, elsewhere)
+    order = [
+        Tasks.of([0, 1], model="a", operations_left=1.0),
+        Tasks.of([0], model="a", operations_left=2.0),
+        Tasks.of([0], model=None, operations_left=3.0),  # functions need no model
+        Tasks.of([0], model="b", operations_left=1.0),
+        Tasks.of([0], homes, model="a", operations_left=0.0),  # what another goes on with
+        Tasks.of([0, 1], model="a", operations_left=0.0, work="bad"),
+    ]
+    worker.num_failed, worker.failed_at = 1, "bad"
+    left = order[::-1]
+    for expected in order:
+        assert best_queue(worker, left) is expected
+        left.remove(expected)
 
 
 def test_a_task_goes_home_if_there_is_the_choice():
@@ -133,7 +201,7 @@ def test_a_task_goes_home_if_there_is_the_choice():
 
 
 def test_a_task_that_failed_is_tried_again_by_a_worker_that_does_others():
-    new, proven, stumbled = Worker("new"), Worker("proven", mean_task_s=1.0), Worker("stumbled", num_failed=1)
+    new, proven, stumbled = Worker("new"), Worker("proven", num_done=1), Worker("stumbled", num_failed=1)
     waiting = WaitingTasks(range(100), TaskHomes())
     waiting.put_back([100, 101])
     assert waiting.take(new) == 0
@@ -154,9 +222,8 @@ def test_who_gets_tasks_when_some_failed():
         (9, [], "good stumbled"),
         (0, [9], "good"),  # nobody tells by it whether it is the task or the worker
     ):
-        waiting = WaitingTasks(range(num_untried), TaskHomes())
-        waiting.put_back(again)
-        given = [worker.actor for worker, _ in assignments([good, stumbled, bad], waiting, 1, lambda: 0.0)]
+        tasks = Tasks.of(range(num_untried))
+        tasks.waiting.put_back(again)
+        given = [worker.actor for worker, _, _ in assignments([good, stumbled, bad], [tasks], 1, lambda: 0.0)]
         assert given == expected.split()
-    waiting = WaitingTasks(range(9), TaskHomes())
-    assert [worker.actor for worker, _ in assignments([bad], waiting, 1, lambda: 0.0)] == ["bad"]
+    assert [worker.actor for worker, _, _ in assignments([bad], [Tasks.of(range(9))], 1, lambda: 0.0)] == ["bad"]
