@@ -16,6 +16,7 @@ from tyro.extras import subcommand_type_from_defaults
 
 from cluster.environment import prepare
 from jobs.commands import COMMANDS, GROUPS, SUBMIT, TRAIN, Command, Group, command_for, submittable
+from jobs.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, PARTLY_FAILED, UNREAD, PartlyFailedError
 from jobs.output import redact_output
 from jobs.private_tyro import InstantiationFailure, ParseErrorEvent, on_parse_error, whole_words
 from jobs.settings.recipes import RECIPES
@@ -45,7 +46,6 @@ COMMAND is one of {", ".join(submittable())}, with its own options behind it:
 
 Pictures of this machine are copied next to --out. Ctrl-C leaves the job alone; the same command finds it again."""
 STDOUT = 1
-FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 1, 2, 130, 141
 OUR_BUGS = (AssertionError, TypeError, AttributeError, LookupError, NameError, ImportError)
 """Errors that only a fault of ours can raise: their traceback is shown. All others become one line."""
 
@@ -152,7 +152,7 @@ def main(args: Sequence[str] | None = None) -> int:
         if debug or isinstance(error, OUR_BUGS):
             raise
         print(f"magic: failed: {brief(error)}", file=sys.stderr)
-        return FAILED
+        return PARTLY_FAILED if isinstance(error, PartlyFailedError) else FAILED
     except KeyboardInterrupt:
         print("magic: stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

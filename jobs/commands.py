@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from jobs.settings.batch_config import BatchConfig
 from jobs.settings.cluster_config import RenderClusterConfig
 from jobs.settings.measure_config import ReproduceConfig, SampleConfig, ScoreConfig
 from jobs.settings.models_config import (
@@ -80,6 +81,13 @@ COMMANDS = (
         settings=PosterConfig,
         function="jobs.posters.poster:poster",
         purpose="Render a poster of any size with a registered generator.",
+        can_be_submitted=True,
+    ),
+    Command(
+        name="batch",
+        settings=BatchConfig,
+        function="jobs.batches.batch_job:batch",
+        purpose="Render many posters on one set of workers: the rows of a table, or all pictures with all models.",
         can_be_submitted=True,
     ),
     Command(

@@ -4,6 +4,8 @@ Jobs are submitted as a user does. Faults are real: processes are killed, server
 there afterwards, to the last byte.
 """
 
+import csv
+import io
 import json
 import os
 import re
@@ -158,6 +160,24 @@ def test_a_worker_is_killed_and_a_node_removed(studio, undisturbed):
     assert killed
     assert removed
     assert studio.digests(f"s3://{BUCKET}/lost") == undisturbed
+
+
+def test_a_batch_goes_on_when_a_node_is_removed(studio, undisturbed):
+    shared = f"models:/studio@current,s3://{BUCKET}/portrait.png"
+    rows = [f"plain,{shared},500,96,0", f"small,{shared},100,48,1", f"seeded,{shared},100,48,2"]
+    table = "\n".join(["id,model,content,width,tile,seed", *rows, f"wrong,{shared},wide,,"])
+    studio.files.pipe(f"{BUCKET}/wall.csv", table.encode())
+    args = ("batch", f"s3://{BUCKET}/wall.csv", "--out", f"s3://{BUCKET}/wall", "--workers", 2)
+    mixing = written(studio, "wall/posters/plain", "unrefined")
+    with meanwhile(mixing, lambda: remove_node_with(studio, "ray::TileWorker")) as removed:
+        printed = studio.magic("submit", *args, status=1)
+    studio.cluster.add_node()
+    assert removed
+    assert "1 of 4 posters are not done; wrong: expected width to be a whole number" in printed
+    assert studio.digests(f"s3://{BUCKET}/wall/posters/plain") == undisturbed
+    results = list(csv.DictReader(io.StringIO(studio.files.cat(f"{BUCKET}/wall/results.csv").decode())))
+    assert [row["result_status"] for row in results] == ["done", "done", "done", "refused"]
+    assert studio.files.exists(f"{BUCKET}/wall/thumbs/small.jpg")
 
 
 def test_storage_is_away_and_the_job_is_killed_and_submitted_again(studio, undisturbed):

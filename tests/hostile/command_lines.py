@@ -22,6 +22,7 @@ NOBODY = "http://127.0.0.1:9"
 """Nobody listens there."""
 NEEDED = {
     "poster": ("--model", "no-model", "--content", "none.png", "--out", "out"),
+    "batch": ("none.csv", "--out", "out"),
     "export": ("no-poster", "out.png"),
     "verify": ("no-poster",),
     "sample": ("--model", "no-model", "--out", "out"),
