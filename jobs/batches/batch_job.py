@@ -184,9 +184,10 @@ class BatchJob:
 
     def _probe(self, todo: Sequence[Row], pool: WorkerPool) -> None:
         """Measure what workers can do, once for each kind of row: rows that begin together would all do so."""
+        by_size = sorted(todo, key=lambda row: self.book.records[row.name].size or (0, 0))  # a small one says less
         kinds = {
             (row.config.model, row.config.templates, row.config.precision, row.config.top): row
-            for row in todo
+            for row in by_size
             if row.config is not None
         }
         with quiet():

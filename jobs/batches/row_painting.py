@@ -1,15 +1,13 @@
 """One row of a batch: checked before any row is painted, then painted as a work of the batch's pool."""
 
 import hashlib
-import io
 import json
 import time
 from dataclasses import dataclass, replace
 
-from PIL import Image
 from ray.exceptions import RayError
 
-from jobs.batches.row_records import Book, Inputs, RowRecord, row_url, settings_text
+from jobs.batches.row_records import Book, Inputs, RowRecord
 from jobs.batches.rows import Row
 from jobs.posters.delivery import file_names
 from jobs.posters.poster import paint_poster
@@ -18,18 +16,18 @@ from jobs.posters.render_workers import RenderWorkers
 from jobs.posters.shelf import Shelf
 from jobs.settings.poster_config import PosterConfig
 from magic.checks import first_line, require
+from pipelines.export.thumbnails import write_thumbnail
 from pipelines.painting.probe import Probe
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.poster_records import PosterIdentity
 from pipelines.storage.claims import IDENTITY
-from pipelines.storage.door import is_new, join, names_in, read_object, remove, write_object
+from pipelines.storage.door import is_new, join, names_in, read_object, remove
 from pipelines.storage.records import without
 from pipelines.workers.functions import Shared, apply_to_each
 from pipelines.workers.stages import Steps
 
 PLAN = frozenset({"plan.tile", "plan.keep"})
 """What a begun poster's identity says of how it is painted: it goes on so, whatever would be chosen now."""
-THUMB_PX, THUMB_QUALITY = 256, 85
 NO_TELLING = lambda text: None  # noqa: E731
 
 
@@ -47,13 +45,7 @@ class RowPainter:
         A row is done if its record says so of the same settings and inputs, and its poster and files are there.
         """
         known = self.book.records[row.name]
-        fresh = RowRecord(
-            name=row.name,
-            status="pending",
-            settings=settings_text(row),
-            url=row_url(self.book.url, row.name),
-            job=known.job,
-        )
+        fresh = replace(self.book.fresh(row), job=known.job)
         if row.config is None:
             return replace(fresh, status="refused", stage="settings", reason=row.refusal)
         try:
@@ -84,15 +76,15 @@ class RowPainter:
         job = PosterJob.begin(row.config, self.shelf, self.workers)
         inputs = inputs_of(job)
         drop_if_other(job, record)
-        is_own = is_new(job.config.out) or record.job is not None
-        digest = job_digest(job.identity(job.unplanned_task)) if is_own else None
-        record = replace(record, attempts=record.attempts + 1, job=digest)
+        digest = job_digest(job.identity(job.unplanned_task))
+        is_own = is_new(job.config.out) or record.job == digest
+        record = replace(record, attempts=record.attempts + 1, job=digest if is_own else None)
         self.book.write(record)
         url = yield from paint_poster(job, NO_TELLING)
         assert url is not None
         finished = FinishedPoster.at(url)
         thumb = Thumbnail(finished, join(self.book.url, "thumbs", f"{row.name}.jpg"))
-        yield from apply_to_each(Shared(thumb), write_thumbnail, [0], "thumbnail")
+        yield from apply_to_each(Shared(thumb), show_small, [0], "thumbnail")
         return replace(
             record,
             status="done",
@@ -113,14 +105,9 @@ class Thumbnail:
     url: str
 
 
-def write_thumbnail(thumb: Thumbnail, number: int) -> None:
-    """Write it."""
-    store = thumb.poster.store
-    image = Image.fromarray(thumb.poster.whole("output", store.num_levels - 1))
-    image.thumbnail((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=THUMB_QUALITY)
-    write_object(thumb.url, buffer.getvalue())
+def show_small(thumb: Thumbnail, number: int) -> None:
+    """Write its thumbnail."""
+    write_thumbnail(thumb.poster.whole("output", thumb.poster.store.num_levels - 1), thumb.url)
 
 
 def inputs_of(job: PosterJob) -> Inputs:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from jobs.batches.row_tables import TableFormat, as_text
-from jobs.batches.rows import RESULT_PREFIX, Row
+from jobs.batches.rows import RESULT_PREFIX, Row, poster_url
 from magic.redaction import redact, redacted
 from pipelines.posters.poster_records import MeasuredError
 from pipelines.storage.door import join, names_in, write_object
@@ -99,11 +99,6 @@ class RowRecord(Record):
         return {RESULT_PREFIX + name: value for name, value in known.items()}
 
 
-def settings_text(row: Row) -> dict[str, str]:
-    """A row's settings, as its record has them."""
-    return {name: redacted(as_text(value)) for name, value in row.cells.items() if value is not None}
-
-
 @dataclass
 class Book:
     """The records of a batch's rows."""
@@ -118,9 +113,12 @@ class Book:
         existing = names_in(join(self.url, ROWS))
         for row in rows:
             record = self._read(row.name) if f"{row.name}.json" in existing else None
-            self.records[row.name] = record or RowRecord(
-                name=row.name, status="pending", settings=settings_text(row), url=row_url(self.url, row.name)
-            )
+            self.records[row.name] = record or self.fresh(row)
+
+    def fresh(self, row: Row) -> RowRecord:
+        """The record of a row that nothing is known of."""
+        settings = {name: redacted(as_text(value)) for name, value in row.cells.items() if value is not None}
+        return RowRecord(name=row.name, status="pending", settings=settings, url=poster_url(self.url, row.name))
 
     def write(self, record: RowRecord) -> None:
         """Keep what became of a row."""
@@ -146,8 +144,3 @@ class Book:
             return RowRecord.read(join(self.url, ROWS, f"{name}.json"))
         except ValueError:
             return None
-
-
-def row_url(batch: str, name: str) -> str:
-    """Where a row's poster is."""
-    return join(batch, "posters", name)

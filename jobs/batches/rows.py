@@ -14,12 +14,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from jobs.batches.row_tables import SEPARATOR, Rows, as_text, read_table
 from jobs.settings.batch_config import OF_THE_BATCH, BatchConfig
 from jobs.settings.poster_config import PosterConfig
-from magic.checks import first_line, require, short_repr
+from magic.checks import first_line, require, require_plain_name, short_repr
 from magic.options import PICTURES, PLACE, settings_of
 from pipelines.pictures.picture_urls import list_pictures
 from pipelines.storage.door import file_name, join
 
-ID = "id"
+ID, NUMBER = "id", "number"
 HINTS = {
     part.name: hint
     for part in fields(PosterConfig)
@@ -62,6 +62,11 @@ def read_rows(config: BatchConfig) -> list[Row]:
     _require_known(sorted({column for row in given for column in row if not column.startswith(RESULT_PREFIX)}))
     names = _names(config, cells)
     return [_row(config, number, name, row) for number, (name, row) in enumerate(zip(names, cells, strict=True), 1)]
+
+
+def poster_url(batch: str, name: str) -> str:
+    """Where a row's poster is."""
+    return join(batch, "posters", name)
 
 
 def defaults_of(assignments: Iterable[str]) -> dict[str, Any]:
@@ -111,11 +116,14 @@ def _names(config: BatchConfig, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     pattern = config.names or ("{id}" if any(row.get(ID) is not None for row in rows) else "{content}-{model}-{seed}")
     try:
-        asked = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
+        fields_asked = [(name, spec) for _, name, spec, _ in string.Formatter().parse(pattern) if name is not None]
     except ValueError as error:
         raise ValueError(f"expected --names like {{content}}-{{seed}}, got {pattern!r}: {error}; mend it") from error
-    unknown = sorted(asked - {ID, "number", *HINTS})
+    asked = {name for name, _ in fields_asked}
+    unknown = sorted(asked - {ID, NUMBER, *HINTS})
     require(not unknown, "columns in the braces of --names", unknown, "name columns of the table, or number")
+    formatted = [f"{{{name}:{spec}}}" for name, spec in fields_asked if spec and name != NUMBER]
+    require(not formatted, "a format like {number:03} for number alone", formatted, "leave out the format")
     names = [_name(pattern, asked, number, row) for number, row in enumerate(rows, 1)]
     alike = defaultdict(list)
     for number, name in enumerate(names, 1):
@@ -127,20 +135,16 @@ def _names(config: BatchConfig, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _name(pattern: str, asked: Iterable[str], number: int, row: Mapping[str, Any]) -> str:
-    parts: dict[str, str] = {}
-    for column in asked:
-        value = number if column == "number" else row.get(column)
-        if value is None and column == ID:
-            raise ValueError(f"expected an id in row {number}, got none; fill it in, or choose other --names")
-        parts[column] = _part(column, "0" if column == "seed" and value is None else as_text(value))
-    name = pattern.format(**parts)
-    is_plain = bool(name) and all(c.isalnum() or c in "-_." for c in name) and name.strip(".") == name
-    require(
-        is_plain and len(name) <= MAX_NAME_CHARS,
-        f"names of at most {MAX_NAME_CHARS} letters, digits, '-', '_' and '.'",
-        f"{short_repr(name)} for row {number}",
-        "give other ids, or other --names",
-    )
+    require(ID not in asked or row.get(ID) is not None, f"an id in row {number}", None, "fill it in, or see --names")
+    values = {column: 0 if column == "seed" and row.get(column) is None else row.get(column) for column in asked}
+    parts = {column: _part(column, as_text(value)) for column, value in values.items()}
+    try:
+        name = pattern.format(**{**parts, NUMBER: number})
+        require_plain_name(name)
+        is_short = len(name) <= MAX_NAME_CHARS and name.strip(".") == name
+        require(is_short, f"{MAX_NAME_CHARS} characters at most, no dot at either end", short_repr(name), "shorten it")
+    except ValueError as error:
+        raise ValueError(f"row {number} has no name: {error}; give other ids, or other --names") from error
     return name
 
 
@@ -148,16 +152,17 @@ def _part(column: str, text: str) -> str:
     """A setting's value as part of a name: of a picture the name of its file, of a model its name and version."""
     setting = next((each for each in settings_of(PosterConfig) if each.name == column), None)
     if setting is not None and setting.names is PICTURES:
-        return "".join(c if c.isalnum() or c in "-_." else "_" for c in PurePosixPath(file_name(text)).stem)
-    if setting is not None and setting.names is PLACE:
-        name = text.removeprefix("models:/") if text.startswith("models:/") else file_name(text)
-        return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-    return text
+        text = PurePosixPath(file_name(text)).stem
+    elif setting is not None and setting.names is PLACE:
+        text = text.removeprefix("models:/") if text.startswith("models:/") else file_name(text)
+    else:
+        return text
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)
 
 
 def _row(config: BatchConfig, number: int, name: str, cells: dict[str, Any]) -> Row:
     shared: dict[str, Any] = {
-        "out": join(config.out, "posters", name),
+        "out": poster_url(config.out, name),
         "workers": config.workers,
         "gpu_share": config.gpu_share,
         "threads": config.threads,
@@ -167,7 +172,7 @@ def _row(config: BatchConfig, number: int, name: str, cells: dict[str, Any]) -> 
     kept = {column: value for column, value in cells.items() if not column.startswith(RESULT_PREFIX)}
     try:
         values = {name: value_of(name, value) for name, value in kept.items() if name != ID and value is not None}
-        require("model" in values, "a model", "none", "fill in the column model, or --set model=...")
+        require("model" in values, "a model", None, "fill in the column model, or --set model=...")
         settings = PosterConfig(**shared, **values)
     except (ValueError, TypeError) as error:
         return Row(number=number, name=name, cells=kept, config=None, refusal=first_line(error))

@@ -65,5 +65,5 @@ class Shelf:
                 self._things[key] = error
         thing = self._things[key]
         if isinstance(thing, Exception):
-            raise thing
+            raise thing.with_traceback(None)
         return thing  # type: ignore[no-any-return]

@@ -31,6 +31,7 @@ from PIL import Image
 
 from magic.geometry import Box, TileGrid
 from pipelines.export.request import ExportRequest
+from pipelines.export.thumbnails import write_thumbnail
 from pipelines.export.viewer_page import PAGE, TILE_PX, page_files, thumbnail_name, tile_ending
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.pyramid import halved
@@ -40,8 +41,6 @@ from pipelines.storage.records import Record
 from pipelines.workers.functions import Shared, apply_to_each
 from pipelines.workers.stages import Steps
 
-THUMB_PX = 256
-THUMB_QUALITY = 85
 MAX_PALETTE = 256
 """Colours that the palette of a PNG can have, and numbers that a byte can have."""
 NUM_THREADS = 8
@@ -208,11 +207,7 @@ def _grid(height: int, width: int, side: int) -> Iterator[Box]:
 
 
 def _write_thumbnail(export: _Export, number: int) -> None:
-    image = Image.fromarray(export.poster.style_picture(number))
-    image.thumbnail((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=THUMB_QUALITY)
-    write_object(join(export.url, thumbnail_name(number)), buffer.getvalue())
+    write_thumbnail(export.poster.style_picture(number), join(export.url, thumbnail_name(number)))
 
 
 def _write_block(export: _Export, number: int) -> None:

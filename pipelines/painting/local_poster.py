@@ -30,8 +30,9 @@ class SentPoster(NamedTuple):
     """References to the pictures of its memory set, which other posters may share."""
     tiling: Tiling
 
-    def fetched(self, task: PosterTask) -> PosterTask:
+    def fetched(self) -> PosterTask:
         """The poster, with its pictures."""
+        task = self.task.fetched()
         pictures = {number: ray.get(reference[0]) for number, reference in self.pictures.items()}
         memory = MemorySet(pictures, task.scene.memory.templates)
         return replace(task, scene=replace(task.scene, memory=memory)).tiled(self.tiling)
@@ -84,9 +85,11 @@ class KeptPasses:
 
     def keep(self, poster: LocalPoster, net: Net, number: int, suspended: SuspendedPass) -> bool:
         """Keep the pass of a tile, if there is room; returns whether it is kept."""
+        if not poster.task.keep:
+            return False
         size_bytes = poster.bytes_kept(net)
         self._drop_oldest(poster.task.tiling.keep_bytes - size_bytes, but=poster.key)
-        if not poster.task.keep or self.size_bytes + size_bytes > poster.task.tiling.keep_bytes:
+        if self.size_bytes + size_bytes > poster.task.tiling.keep_bytes:
             return False
         self._passes[poster.key, net, number] = suspended, size_bytes
         self.size_bytes += size_bytes

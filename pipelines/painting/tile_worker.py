@@ -65,6 +65,7 @@ class TileWorker(FunctionWorker):
         (tile,) = poster.task.grid
         with self._computing:
             torch.set_num_threads(poster.task.threads)
+            self._kept.forget_all_but(self._posters)
             self._kept.make_room(poster, "mixing")
             statistics, layers = paint_at_once(poster.renderer, poster.task, tile, frozen)
         poster.write(tile, layers, missing)
@@ -101,10 +102,9 @@ class TileWorker(FunctionWorker):
         """The poster of a task, with its model."""
 
         def make() -> LocalPoster:
-            task, model = sent.fetched(self.fetch(sent.task)), sent.model.key
+            task, model = sent.fetched(), sent.model.key
             generator = self._models.get(model, lambda: self._load(sent.model))
             self._posters.drop(lambda poster: poster.model not in self._models)
-            self._kept.forget_all_but(self._posters)
             renderer = TileRenderer(generator, task.scene, self.device, task.precision)
             return LocalPoster(task, renderer, key, model)
 
@@ -113,11 +113,12 @@ class TileWorker(FunctionWorker):
 
     def _load(self, model: Handle[Packed]) -> Generator:
         self._num_loads += 1
-        return unpack_generator(self.fetch(model)).to(self.device)
+        return unpack_generator(model.fetched()).to(self.device)
 
     def _resume(self, poster: LocalPoster, net: Net, number: int, tile: Tile, collage: ndarray | None) -> SuspendedPass:
         """A tile's forward pass where it was suspended, or a new one."""
         torch.set_num_threads(poster.task.threads)
+        self._kept.forget_all_but(self._posters)
         suspended = self._kept.take(poster, net, number)
         self._kept.make_room(poster, net)
         if suspended is None:

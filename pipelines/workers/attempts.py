@@ -23,7 +23,7 @@ class Attempts:
 
         Args:
             max_attempts: how often a task may fail before it is given up.
-            name: of the work, for messages; empty where there is only one.
+            name: of the work and the stage, for messages.
         """
         self._max_attempts, self._name = max_attempts, f"{printable(name)}: " if name else ""
         self._num_failures = Counter[int]()

@@ -20,7 +20,7 @@ class OpenStage:
     def __init__(self, work: Work[Any], stage: Stage, max_attempts: int) -> None:
         self.work, self.stage = work, stage
         self.waiting = WaitingTasks(stage.tasks, stage.homes)
-        self.attempts = Attempts(max_attempts, work.name)
+        self.attempts = Attempts(max_attempts, ", ".join(filter(None, (work.name, stage.title))))
         self.num_running = 0
         self.is_over = False
         """Whether results that still come are of no use: the work went on without them, or has ended."""

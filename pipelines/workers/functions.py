@@ -30,6 +30,10 @@ class Handle(NamedTuple, Generic[Value]):
     reference: list[Any]
     key: str
 
+    def fetched(self) -> Value:
+        """The object; small ones are copied, the arrays of large ones are views of Ray's object store."""
+        return ray.get(self.reference[0])  # type: ignore[no-any-return]
+
 
 class Shared(Generic[Value]):
     """An object that many tasks need. It is stored for workers once, when the first task is sent to one."""
@@ -95,11 +99,7 @@ class FunctionWorker:
 
     def apply(self, function: Callable[[Any, int], Any], handle: Handle[Any], number: int) -> Any:
         """Do one task."""
-        return function(self.fetch(handle), number)
-
-    def fetch(self, handle: Handle[Value]) -> Value:
-        """A shared object, from memory if it was used lately."""
-        return self._shared.get(handle.key, lambda: ray.get(handle.reference[0]))  # type: ignore[no-any-return]
+        return function(self._shared.get(handle.key, handle.fetched), number)
 
 
 def apply_to_each(

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-TIMEOUT_S = 60
+TIMEOUT_S = 20
 """Longer than this is a hang."""
 MAX_CASE_BYTES = 1_500_000_000
 """What one case may add to the memory of the process that tries it."""

@@ -62,6 +62,8 @@ def test_a_product_of_pictures_models_and_seeds(pictures, tmp_path):
     assert rows[-1].config.seed == 2
     rows = read_rows(BatchConfig(out=str(tmp_path), names="{number}.{seed}", **settings))
     assert [row.name for row in rows[:2]] == ["1.1", "2.2"]
+    rows = read_rows(BatchConfig(out=str(tmp_path), names="p{number:03}", **settings))
+    assert rows[11].name == "p012"
 
 
 @pytest.mark.parametrize(
@@ -75,13 +77,17 @@ def test_a_product_of_pictures_models_and_seeds(pictures, tmp_path):
         ("id,model\na,m,c\n", {}, "2 cells in line 2, got 3"),
         ('id,model\n"a,m\n', {}, "expected a table .* got: .*Error"),
         ("id,model\na,m\nA,m\n", {}, "'a' .row 1. and 'A' .row 2."),
-        ("id,model\na/b,m\n", {}, "letters, digits, '-', '_' and '.', got .*a/b' for row 1"),
-        ("id,model\n..,m\n", {}, "for row 1"),
-        ("id,model\na,m\n,m\n", {}, "an id in row 2, got none"),
+        ("id,model\na/b,m\n", {}, "row 1 has no name: .*letters, digits, '-', '_' and '.', got 'a/b'"),
+        ("id,model\n..,m\n", {}, "row 1 has no name"),
+        ("id,model\na,m\n,m\n", {}, "an id in row 2, got None"),
         ("id,model\na,m\n", {"set": ("width",)}, "--set name=value, got 'width'"),
         ("id,model\na,m\n", {"set": ("widht=3",)}, "did you mean 'width'"),
         ("id,model\na,m\n", {"names": "{nope}"}, "columns in the braces of --names"),
         ("id,model\na,m\n", {"names": "{"}, "expected --names like"),
+        ("id,model\na,m\n", {"names": "{id:03}"}, "for number alone, got .*{id:03}"),
+        ("id,model\na,m\n", {"names": "{number:x"}, "expected --names like"),
+        ("id,model\na,m\n", {"names": "{number:Q}"}, "row 1 has no name"),
+        ("id,model\na.,m\n", {}, "no dot at either end"),
     ],
 )
 def test_a_table_that_cannot_be_used_ends_the_batch(tmp_path, text, settings, message):

@@ -58,7 +58,8 @@ def test_every_option_learns_saves_and_goes_on(change, tmp_path):
     terms = [train_step(state, batch(0)) for _ in range(40)]
     assert all(torch.isfinite(value) for step in terms for value in step.values())
     contents = [step["loss/content"] for step in terms]
-    assert min(contents) < 0.6 * contents[0]  # it may rise again, while the discriminator learns
+    assert min(contents) < 0.6 * contents[0]
+    assert sum(contents[-10:]) / 10 < 0.85 * contents[0]  # single steps rise again, while the discriminator learns
     assert ("loss/r1" in terms[8]) == (state.losses.r1 > 0)
     assert "loss/r1" not in terms[7]
     save_state(tmp_path, state)

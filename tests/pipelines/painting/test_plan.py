@@ -68,7 +68,8 @@ def test_kept_where_memory_allows_and_anew_where_not(task):
     assert roomy.flops < tight.flops
     assert roomy.flops < anew.flops
     assert tight.worker_bytes <= 1.4e9
-    assert tight.spare_bytes < 1.4e9 < anew.worker_bytes + anew.spare_bytes + 1
+    assert tight.spare_bytes < 1.4e9
+    assert anew.worker_bytes + anew.spare_bytes == int(1.4e9)  # it keeps nothing, and others of a batch may
 
 
 def test_small_memory_makes_small_tiles_and_too_little_is_refused(task):
