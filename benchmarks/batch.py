@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,10 @@ class Painter(RowPainter):
 
     deadly = ""
 
-    def paint(self, row: Row) -> Any:
-        if row.name == self.deadly:
+    def paint(self, rows: Sequence[Row]) -> Any:
+        if rows[0].name == self.deadly:
             yield from apply_to_each(Shared(0), die, [0], "die")
-        return (yield from super().paint(row))
+        return (yield from super().paint(rows))
 
 
 class Measured:

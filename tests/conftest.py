@@ -241,6 +241,7 @@ def finished_poster(folder: Path, pictures: Path, height: int, width: int) -> Fi
         plan=TilingRecord(tile=grid.core_px, keep=False),
         statistics="exact",
         frozen=None,
+        group=None,
         precision="fp32",
         threads=1,
         top=0,

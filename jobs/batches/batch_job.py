@@ -11,7 +11,7 @@ from jobs.batches.contact_page import write_page
 from jobs.batches.row_painting import RowPainter
 from jobs.batches.row_records import BatchIdentity, Book, RowRecord
 from jobs.batches.row_tables import FORMATS, format_of
-from jobs.batches.rows import Row, read_rows
+from jobs.batches.rows import Row, grouped, read_rows
 from jobs.exit_codes import PartlyFailedError
 from jobs.posters.delivery import expected_files
 from jobs.posters.poster_job import PosterJob
@@ -83,9 +83,10 @@ class BatchJob:
         """
         self.book.open(self.rows)
         with progress("checking rows", len(self.rows), "row", leave=False) as shown, quiet():
-            for row in self.rows:
-                self.book.records[row.name] = self.painter.check(row)
-                shown.update()
+            for rows in grouped(self.rows):
+                for record in self.painter.check(rows):
+                    self.book.records[record.name] = record
+                    shown.update()
         records = self.book.records
         todo = [row for row in self.rows if records[row.name].status == "pending"]
         num_done, num_refused = self.book.count("done"), self.book.count("refused")
@@ -112,7 +113,7 @@ class BatchJob:
 
     def paint(self, todo: Sequence[Row], pool: WorkerPool) -> None:
         """Paint rows, and keep what becomes of each."""
-        works = (Work(row.name, self.painter.paint(row)) for row in todo)
+        works = {Work(rows[0].group or rows[0].name, self.painter.paint(rows)): rows for rows in grouped(todo)}
         written_at = time.monotonic()
         try:
             self._probe(todo, pool)
@@ -122,8 +123,9 @@ class BatchJob:
                 quiet(),
             ):
                 for ended in pool.run(works, self.config.open):
-                    self._record(ended, shown)
-                    told.ended(ended.work.name)
+                    for row in works[ended.work]:
+                        self._record(row, ended, shown)
+                        told.ended(row.name)
                     if ended.error and self.config.fail_fast:
                         break
                     if time.monotonic() > written_at + WRITE_EVERY_S:
@@ -206,17 +208,16 @@ class BatchJob:
         pixels = job.composition.scene.canvas.box.area
         return RowPlan(plan.flops, plan.seconds, plan.worker_bytes, stored, pixels, len(plan.grid))
 
-    def _record(self, ended: Ended[RowRecord], shown: Progress) -> None:
-        name, error = ended.work.name, ended.error
+    def _record(self, row: Row, ended: Ended[list[RowRecord]], shown: Progress) -> None:
+        """Keep what became of a row."""
+        error = ended.error
         if error is None:
-            assert ended.value is not None
-            record = replace(ended.value, tasks=ended.work.num_done)
+            record = next(record for record in ended.value or () if record.name == row.name)
         else:
-            known = self.book.records[name]
             reason = first_line(error) if isinstance(error, USUAL_ERRORS) else typed_line(error)
-            record = replace(known, status="failed", stage="painting", reason=reason, tasks=ended.work.num_done)
-            log.warning("%s failed: %s", printable(name), reason)
-        self.book.write(record)
+            record = replace(self.book.records[row.name], status="failed", stage="painting", reason=reason)
+            log.warning("%s failed: %s", printable(row.name), reason)
+        self.book.write(replace(record, tasks=ended.work.num_done))
         num_failed = self.book.count("failed")
         shown.note = f"{num_failed} failed" if num_failed else ""
         shown.update()

@@ -1,16 +1,16 @@
-"""One row of a batch: checked before any row is painted, then painted as a work of the batch's pool."""
+"""A row of a batch, or the rows of a group: checked before any is painted, then painted as a work of one pool."""
 
-import hashlib
-import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ray.exceptions import RayError
 
-from jobs.batches.row_records import Book, Inputs, RowRecord
+from jobs.batches.row_records import Book, Inputs, RowRecord, Stage
 from jobs.batches.rows import Row
 from jobs.posters.delivery import file_names
-from jobs.posters.poster import paint_poster
+from jobs.posters.poster import paint_posters
+from jobs.posters.poster_group import begin_group
 from jobs.posters.poster_job import PosterJob
 from jobs.posters.render_workers import RenderWorkers
 from jobs.posters.shelf import Shelf
@@ -22,12 +22,9 @@ from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.poster_records import PosterIdentity
 from pipelines.storage.claims import IDENTITY
 from pipelines.storage.door import is_new, join, names_in, read_object, remove
-from pipelines.storage.records import without
 from pipelines.workers.functions import Shared, apply_to_each
 from pipelines.workers.stages import Steps
 
-PLAN = frozenset({"plan.tile", "plan.keep"})
-"""What a begun poster's identity says of how it is painted: it goes on so, whatever would be chosen now."""
 NO_TELLING = lambda text: None  # noqa: E731
 
 
@@ -39,51 +36,70 @@ class RowPainter:
     shelf: Shelf
     workers: RenderWorkers
 
-    def check(self, row: Row) -> RowRecord:
-        """What is known of a row now: done, refused or pending. Nothing is painted.
+    def check(self, rows: Sequence[Row]) -> list[RowRecord]:
+        """What is known of a row, or of those of a group, now: done, refused or pending. Nothing is painted.
 
-        A row is done if its record says so of the same settings and inputs, and its poster and files are there.
+        A row is done if its record says so of the same settings and inputs, and its poster and files are there. In a
+        group all are painted, or none.
         """
-        known = self.book.records[row.name]
-        fresh = replace(self.book.fresh(row), job=known.job)
-        if row.config is None:
-            return replace(fresh, status="refused", stage="settings", reason=row.refusal)
+        known = [self.book.records[row.name] for row in rows]
+        fresh = [replace(self.book.fresh(row), job=record.job) for row, record in zip(rows, known, strict=True)]
+        bad = next((row for row in rows if row.config is None), None)
+        if bad is not None:
+            reasons = [row.refusal or f"its group has the row {bad.name}, which is refused" for row in rows]
+            return [refused(record, "settings", reason) for record, reason in zip(fresh, reasons, strict=True)]
         try:
-            job = PosterJob.begin(row.config, self.shelf, self.workers)
-            job.check()
-            inputs = inputs_of(job)
-            is_same = known.settings == fresh.settings and known.inputs == inputs
-            is_done = is_same and known.status == "done" and is_there(row.config, fresh.url, known.pixels)
+            checked = [self._checked(*each) for each in zip(self._begin(rows), known, fresh, strict=True)]
         except (ValueError, OSError, RuntimeError, RayError) as error:
-            return replace(fresh, status="refused", stage="inputs", reason=first_line(error))
-        if is_done:
-            return known
-        canvas = job.composition.scene.canvas
-        fresh = replace(fresh, inputs=inputs, size=(canvas.poster_width, canvas.poster_height))
-        return replace(fresh, attempts=known.attempts) if is_same else fresh
+            return [refused(record, "inputs", first_line(error)) for record in fresh]
+        are_done = all(is_done for is_done, _ in checked)
+        return known if are_done else [record for _, record in checked]
 
     def probe(self, row: Row) -> Steps[Probe]:
         """What workers can do with a row's model."""
-        assert row.config is not None
-        job = PosterJob.begin(row.config, self.shelf, self.workers)
+        (job,) = self._begin([row])
         return (yield from self.shelf.probe(job.painting, job.model, self.workers))
 
-    def paint(self, row: Row) -> Steps[RowRecord]:
-        """Paint a row that was checked; returns its new record."""
-        assert row.config is not None
+    def paint(self, rows: Sequence[Row]) -> Steps[list[RowRecord]]:
+        """Paint a row, or those of a group, that were checked; returns the new records."""
         began = time.monotonic()
-        record = self.book.records[row.name]
-        job = PosterJob.begin(row.config, self.shelf, self.workers)
-        inputs = inputs_of(job)
+        jobs, records = self._begin(rows), [self.book.records[row.name] for row in rows]
+        inputs = [inputs_of(job) for job in jobs]
+        for place, job in enumerate(jobs):
+            records[place] = self._take(job, records[place])
+        urls = yield from paint_posters(jobs, NO_TELLING)
+        done = []
+        for url, record, made_of in zip(urls, records, inputs, strict=True):
+            assert url is not None
+            done.append((yield from self._finished(url, record, made_of, began)))
+        return done
+
+    def _begin(self, rows: Sequence[Row]) -> list[PosterJob]:
+        configs = [row.config for row in rows if row.config is not None]
+        return begin_group(configs, self.shelf, self.workers)
+
+    def _checked(self, job: PosterJob, known: RowRecord, fresh: RowRecord) -> tuple[bool, RowRecord]:
+        """Whether a row is done, and its record where it is to be painted."""
+        job.check()
+        inputs, canvas = inputs_of(job), job.composition.scene.canvas
+        is_same = known.settings == fresh.settings and known.inputs == inputs
+        is_done = is_same and known.status == "done" and is_there(job.config, fresh.url, known.pixels)
+        fresh = replace(fresh, inputs=inputs, size=(canvas.poster_width, canvas.poster_height))
+        return is_done, replace(fresh, attempts=known.attempts) if is_same else fresh
+
+    def _take(self, job: PosterJob, record: RowRecord) -> RowRecord:
+        """Make room for a poster in its folder, and keep that it was begun; returns the record."""
         drop_if_other(job, record)
-        digest = job_digest(job.identity(job.unplanned_task))
+        digest = job.identity(job.unplanned_task).picture_digest
         is_own = is_new(job.config.out) or record.job == digest
         record = replace(record, attempts=record.attempts + 1, job=digest if is_own else None)
         self.book.write(record)
-        url = yield from paint_poster(job, NO_TELLING)
-        assert url is not None
+        return record
+
+    def _finished(self, url: str, record: RowRecord, inputs: Inputs, began: float) -> Steps[RowRecord]:
+        """The record of a row whose poster is painted; the poster's thumbnail is made."""
         finished = FinishedPoster.at(url)
-        thumb = Thumbnail(finished, join(self.book.url, "thumbs", f"{row.name}.jpg"))
+        thumb = Thumbnail(finished, join(self.book.url, "thumbs", f"{record.name}.jpg"))
         yield from apply_to_each(Shared(thumb), show_small, [0], "thumbnail")
         return replace(
             record,
@@ -95,6 +111,11 @@ class RowPainter:
             pixels=finished.manifest.pixels_digest,
             error=finished.manifest.measured_error,
         )
+
+
+def refused(record: RowRecord, stage: Stage, reason: str) -> RowRecord:
+    """The record of a row that will not be painted."""
+    return replace(record, status="refused", stage=stage, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -121,12 +142,8 @@ def inputs_of(job: PosterJob) -> Inputs:
         content=content.digest if content else None,
         threads=job.config.threads,
         statistics=" ".join(digests) or None,
+        group=job.group,
     )
-
-
-def job_digest(identity: PosterIdentity) -> str:
-    """What tells a poster from others, however it is painted."""
-    return hashlib.sha256(json.dumps(without(identity.deciding(), PLAN), sort_keys=True).encode()).hexdigest()
 
 
 def is_there(config: PosterConfig, url: str, pixels: str | None) -> bool:
@@ -151,12 +168,12 @@ def drop_if_other(job: PosterJob, record: RowRecord) -> None:
     if data is None:
         return
     begun = PosterIdentity.from_bytes(data, join(url, IDENTITY))
-    is_same = job_digest(begun) == job_digest(job.identity(job.unplanned_task))
+    is_same = begun.picture_digest == job.identity(job.unplanned_task).picture_digest
     same_plan = job.config.tile in (None, begun.plan.tile) and job.config.keep in (None, begun.plan.keep)
     if is_same and same_plan:
         return
     require(
-        record.job == job_digest(begun),
+        record.job == begun.picture_digest,
         "a folder that is new, or that this row has painted",
         f"another poster in {url}",
         "remove it, or name the row otherwise",

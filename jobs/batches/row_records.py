@@ -23,6 +23,7 @@ from pipelines.storage.door import join, names_in, write_object
 from pipelines.storage.records import Record
 
 Status = Literal["done", "failed", "refused", "pending"]
+Stage = Literal["", "settings", "inputs", "painting"]
 ROWS = "rows"
 
 
@@ -46,6 +47,8 @@ class Inputs:
     """CPU threads of each worker, which the last bits depend on."""
     statistics: str | None = None
     """Of the manifest of the poster that statistics or templates are taken from."""
+    group: str | None = None
+    """Of all posters of its group, where it is in one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,8 +67,8 @@ class RowRecord(Record):
     """Of the poster's folder."""
     inputs: Inputs | None = None
     """None where they could not be read."""
-    stage: str = ""
-    """Where it failed: settings, inputs or painting."""
+    stage: Stage = ""
+    """Where it failed."""
     reason: str = ""
     """Why."""
     attempts: int = 0
@@ -73,7 +76,7 @@ class RowRecord(Record):
     seconds: float = 0.0
     """From the beginning of its painting to its end."""
     tasks: int = 0
-    """Tasks of workers that it took in its last attempt."""
+    """Tasks of workers that it, or its whole group, took in the last attempt."""
     size: tuple[int, int] | None = None
     """Width and height in pixels."""
     job: str | None = None

@@ -19,7 +19,7 @@ from magic.options import PICTURES, PLACE, settings_of
 from pipelines.pictures.picture_urls import list_pictures
 from pipelines.storage.door import file_name, join
 
-ID, NUMBER = "id", "number"
+ID, GROUP, NUMBER = "id", "group", "number"
 HINTS = {
     part.name: hint
     for part in fields(PosterConfig)
@@ -45,6 +45,8 @@ class Row:
     """Its settings as they were given, with the defaults of the batch; None where one is blank."""
     config: PosterConfig | None
     """None where its settings are refused."""
+    group: str | None = None
+    """Rows of one group share their statistics and their tone."""
     refusal: str = ""
     """Why they are."""
 
@@ -62,6 +64,14 @@ def read_rows(config: BatchConfig) -> list[Row]:
     _require_known(sorted({column for row in given for column in row if not column.startswith(RESULT_PREFIX)}))
     names = _names(config, cells)
     return [_row(config, number, name, row) for number, (name, row) in enumerate(zip(names, cells, strict=True), 1)]
+
+
+def grouped(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows that are painted together: those of a group; any other row alone."""
+    groups: dict[str | int, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.number if row.group is None else row.group, []).append(row)
+    return list(groups.values())
 
 
 def poster_url(batch: str, name: str) -> str:
@@ -103,8 +113,9 @@ def _require_known(columns: Sequence[str]) -> None:
                 f"expected columns that may differ from row to row, got {column!r}; give it to the command as "
                 f"--{column.replace('_', '-')}"
             )
-        if column != ID and column not in HINTS:
-            near = difflib.get_close_matches(column, [ID, *HINTS], n=1, cutoff=0.0)[0]
+        known = [ID, GROUP, *HINTS]
+        if column not in known:
+            near = difflib.get_close_matches(column, known, n=1, cutoff=0.0)[0]
             raise ValueError(f"expected columns of `magic poster`'s settings, got {column!r}; did you mean {near!r}?")
 
 
@@ -120,7 +131,7 @@ def _names(config: BatchConfig, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     except ValueError as error:
         raise ValueError(f"expected --names like {{content}}-{{seed}}, got {pattern!r}: {error}; mend it") from error
     asked = {name for name, _ in fields_asked}
-    unknown = sorted(asked - {ID, NUMBER, *HINTS})
+    unknown = sorted(asked - {ID, GROUP, NUMBER, *HINTS})
     require(not unknown, "columns in the braces of --names", unknown, "name columns of the table, or number")
     formatted = [f"{{{name}:{spec}}}" for name, spec in fields_asked if spec and name != NUMBER]
     require(not formatted, "a format like {number:03} for number alone", formatted, "leave out the format")
@@ -170,13 +181,15 @@ def _row(config: BatchConfig, number: int, name: str, cells: dict[str, Any]) -> 
         "cluster": config.cluster,
     }
     kept = {column: value for column, value in cells.items() if not column.startswith(RESULT_PREFIX)}
+    given = {column: value for column, value in kept.items() if value is not None}
+    group = as_text(given[GROUP]) if GROUP in given else None
     try:
-        values = {name: value_of(name, value) for name, value in kept.items() if name != ID and value is not None}
+        values = {name: value_of(name, value) for name, value in given.items() if name in HINTS}
         require("model" in values, "a model", None, "fill in the column model, or --set model=...")
         settings = PosterConfig(**shared, **values)
     except (ValueError, TypeError) as error:
-        return Row(number=number, name=name, cells=kept, config=None, refusal=first_line(error))
-    return Row(number=number, name=name, cells=kept, config=settings)
+        return Row(number=number, name=name, cells=kept, config=None, group=group, refusal=first_line(error))
+    return Row(number=number, name=name, cells=kept, config=settings, group=group)
 
 
 def value_of(column: str, given: Any) -> Any:

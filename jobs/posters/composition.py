@@ -15,7 +15,7 @@ from magic.scene.scene import Scene, plan_canvas
 from pipelines.pictures.crops import fixed_memory
 from pipelines.pictures.reading import read_single
 from pipelines.pictures.sources import Source
-from pipelines.pictures.tone import CELL_PX, match_tone, tone_of
+from pipelines.pictures.tone import CELL_PX, Tone, match_tone, tone_of
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.poster_records import ContentRecord, ModelReference
 from pipelines.storage.door import absolute
@@ -41,8 +41,14 @@ class Composition:
         return len(self.scene.memory.templates)
 
 
-def compose(config: PosterConfig, model: Model, style: Source) -> Composition:
+def compose(config: PosterConfig, model: Model, style: Source, tone: Tone | None = None) -> Composition:
     """The scene that a poster's settings mean.
+
+    Args:
+        config: the settings.
+        model: that paints it.
+        style: its style pictures.
+        tone: that its content counts as having: that of all contents of its group. None for its own.
 
     Raises:
         ValueError: if the model and the settings do not go together, or the content cannot be read.
@@ -51,7 +57,7 @@ def compose(config: PosterConfig, model: Model, style: Source) -> Composition:
     expected = "a content (--content)" if generator.config.guided else "no content, but --width and --height"
     got = "none" if config.content is None else config.content
     require((config.content is not None) == generator.config.guided, f"{expected} for {model.uri}", got, "change it")
-    content, record = compose_content(config, model, style) if config.content is not None else (None, None)
+    content, record = compose_content(config, model, style, tone) if config.content is not None else (None, None)
     height, width = (content.height, content.width) if content else (config.height or 1, config.width or 1)
     scene = Scene(content, choose_memory(config, model, style), plan_canvas(generator, height, width))
     is_whole = model.crops.memory != "fixed"  # a fixed memory has parts of the pictures
@@ -59,21 +65,35 @@ def compose(config: PosterConfig, model: Model, style: Source) -> Composition:
     return Composition(generator, scene, ModelReference(uri=model.uri, digest=model.packed.digest), record, held)
 
 
-def compose_content(config: PosterConfig, model: Model, style: Source) -> tuple[Content, ContentRecord]:
+def compose_content(
+    config: PosterConfig, model: Model, style: Source, own: Tone | None
+) -> tuple[Content, ContentRecord]:
     """The content at the poster's size, in its tone, and what is recorded of it."""
+    assert config.content is not None
+    content, digest = read_content(config)
+    tone = config.tone or (model.recipe.tone if model.recipe else "match")
+    tones = None
+    if tone == "match":
+        tones = own or content_tone(content), style.tone
+        content = replace(content, source=match_tone(content.source, *tones))
+    record = ContentRecord(url=absolute(config.content), digest=digest, tone=tone, tones=tones)
+    return content, record
+
+
+def read_content(config: PosterConfig) -> tuple[Content, str]:
+    """The content at the poster's size, as it is, and the digest of its file."""
     assert config.content is not None
     pixels, digest = read_single(config.content, "content")
     height, width = pixels.shape[:2]
     if config.width is not None:
         height, width = max(round(height * config.width / width), 1), config.width
-    tone = config.tone or (model.recipe.tone if model.recipe else "match")
-    tones = None
-    if tone == "match":
-        small = Content(pixels, height, width).small(TONE_PX)
-        tones = tone_of(small, max(round(CELL_PX * small.shape[0] / height), 1)), style.tone
-        pixels = match_tone(pixels, *tones)
-    record = ContentRecord(url=absolute(config.content), digest=digest, tone=tone, tones=tones)
-    return Content(pixels, height, width), record
+    return Content(pixels, height, width), digest
+
+
+def content_tone(content: Content) -> Tone:
+    """The tone of a content as large as it is shown."""
+    small = content.small(TONE_PX)
+    return tone_of(small, max(round(CELL_PX * small.shape[0] / content.height), 1))
 
 
 def choose_memory(config: PosterConfig, model: Model, style: Source) -> MemorySet:

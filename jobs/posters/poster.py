@@ -1,7 +1,8 @@
 """`magic poster`: a registered model -> a plan -> tiles on many workers -> pictures and a viewer."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from cluster.ray_session import ray_session
 from jobs.posters.delivery import deliver, file_names
@@ -10,7 +11,10 @@ from jobs.posters.render_workers import RenderWorkers
 from jobs.posters.shelf import Shelf
 from jobs.settings.poster_config import PosterConfig
 from magic.checks import printable, shown
+from magic.networks.generator import Statistics
 from pipelines.painting.painter import paint
+from pipelines.painting.poster_task import PosterTask
+from pipelines.painting.probe import Probe
 from pipelines.posters.checking import drop_damaged
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.poster_records import PosterIdentity
@@ -41,33 +45,52 @@ def poster(config: PosterConfig) -> str | None:
         job = PosterJob.begin(config, shelf, workers)
         job.check()
         with workers.pool() as pool:
-            url = pool.do(paint_poster(job))
+            (url,) = pool.do(paint_posters([job]))
     if url is not None:
         print(f"wrote {', '.join(file_names(config)) or 'the store'} in {printable(url)}")
     return url
 
 
-def paint_poster(job: PosterJob, tell: Callable[[str], None] = print) -> Steps[str | None]:
-    """Render a checked poster, or what is missing of it: a work; returns its folder's URL, or None for a dry run.
+def paint_posters(jobs: Sequence[PosterJob], tell: Callable[[str], None] = print) -> Steps[list[str | None]]:
+    """Render a checked poster, or those of a group, or what is missing of them: a work.
 
     Args:
-        job: the poster.
-        tell: shows the plan.
+        jobs: the posters.
+        tell: shows the plan of each.
+
+    Returns:
+        The URL of each one's folder; None for a dry run.
 
     Raises:
         ValueError: for a plan that cannot be carried out, or an output folder that belongs to another job.
         RuntimeError: if tiles keep failing; the rest is done and kept.
     """
-    measured = yield from job.shelf.probe(job.painting, job.model, job.workers)
-    plan = job.choose_plan(measured)
-    task = job.planned_task(plan)
-    tell(job.describe(task, plan, measured))
-    job.require_room(task, measured)
-    if job.config.dry_run:
-        return None
-    take_folder(task.store, job.identity(task))
-    task.store.create(task.layers)
-    statistics = yield from paint(job.painting.planned(task), job.frozen_statistics)
+    probes, tasks = [], []
+    for job in jobs:
+        measured = yield from job.shelf.probe(job.painting, job.model, job.workers)
+        plan = job.choose_plan(measured)
+        task = job.planned_task(plan)
+        tell(job.describe(task, plan, measured))
+        job.require_room(task, measured)
+        probes.append(measured)
+        tasks.append(task)
+    if jobs[0].config.dry_run:
+        return [None] * len(jobs)
+    for job, task in zip(jobs, tasks, strict=True):
+        take_folder(task.store, job.identity(task))
+        task.store.create(task.layers)
+    num_covered = sum(len(task.measured_tiles) for task in tasks)
+    tasks = [replace(task, num_covered=num_covered) for task in tasks]
+    paintings = [job.painting.planned(task) for job, task in zip(jobs, tasks, strict=True)]
+    statistics = yield from paint(paintings, jobs[0].frozen_statistics)
+    urls: list[str | None] = []
+    for job, task, measured in zip(jobs, tasks, probes, strict=True):
+        urls.append((yield from finish(job, task, statistics, measured)))
+    return urls
+
+
+def finish(job: PosterJob, task: PosterTask, statistics: Statistics, measured: Probe) -> Steps[str]:
+    """All that follows when a poster's tiles are painted: a work; returns its folder's URL."""
     yield from build_pyramid(task.store, task.store.layers)
     finished = FinishedPoster(task.store.url, job.manifest(task, statistics))
     error = yield from job.measure_error(finished, task, measured)

@@ -26,6 +26,7 @@ from pipelines.painting.plan_text import plan_lines
 from pipelines.painting.poster_task import PosterTask, Tiling
 from pipelines.painting.probe import Probe
 from pipelines.pictures.sources import Source
+from pipelines.pictures.tone import Tone
 from pipelines.posters.finished_poster import CONTENT, FinishedPoster, digest_of
 from pipelines.posters.poster_records import Manifest, MeasuredError, PosterIdentity, TilingRecord
 from pipelines.posters.poster_store import PosterStore
@@ -51,17 +52,25 @@ class PosterJob:
     shelf: Shelf
     """What it shares with other posters."""
     workers: RenderWorkers
+    group: str | None = None
+    """Digest of the group that it is in, see begin_group; None for a poster of its own."""
 
     @staticmethod
-    def begin(config: PosterConfig, shelf: Shelf, workers: RenderWorkers) -> "PosterJob":
+    def begin(config: PosterConfig, shelf: Shelf, workers: RenderWorkers, tone: Tone | None = None) -> "PosterJob":
         """Read what a poster is made of, within a Ray session.
+
+        Args:
+            config: its settings.
+            shelf: what it shares with other posters.
+            workers: that will paint it.
+            tone: see compose.
 
         Raises:
             ValueError: for an unknown model, sources without pictures, or settings that do not suit the model.
         """
         model = shelf.model(config.model)
         style = shelf.style(model.style_source(config.style, config.style_scale, config.style_shares))
-        return PosterJob(config, model, style, compose(config, model, style), shelf, workers)
+        return PosterJob(config, model, style, compose(config, model, style, tone), shelf, workers)
 
     @cached_property
     def painting(self) -> Painting:
@@ -82,7 +91,7 @@ class PosterJob:
             store=PosterStore(absolute(self.config.out), grid, scene.canvas, self.config.top),
             threads=self.config.threads,
             precision=self.config.precision,
-            statistics=self.config.statistics_mode,
+            statistics="group" if self.group else self.config.statistics_mode,
         )
 
     def planned_task(self, plan: Plan) -> PosterTask:
@@ -209,6 +218,7 @@ class PosterJob:
             plan=TilingRecord(tile=task.grid.core_px, keep=task.keep),
             statistics=task.statistics,
             frozen=None if frozen is None else digest_of(frozen),
+            group=self.group,
             precision=task.precision,
             threads=task.threads,
             top=task.store.top,

@@ -20,6 +20,7 @@ def _geometry_lines(task: PosterTask, plan: Plan) -> list[str]:
         "exact": "one pass over the whole canvas" if plan.is_whole else f"each over all {num_measured} tiles",
         "preview": f"each over {num_measured} tiles only: approximate",
         "frozen": "none: taken from another poster",
+        "group": "each over all tiles of all posters of its group",
     }
     passes = ", ".join(f"{number} for the {net}" for net, number in task.num_statistics.items())
     kept = ", kept in memory from pass to pass" if plan.keep and not plan.is_whole else ""

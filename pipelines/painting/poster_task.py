@@ -40,6 +40,8 @@ class PosterTask:
     """CPU threads of each worker."""
     precision: Precision = "fp32"
     statistics: StatisticsMode = "exact"
+    num_covered: int | None = None
+    """Tiles that its statistics cover, where they are those of a group; None where they are its own."""
 
     def tiled(self, tiling: Tiling) -> "PosterTask":
         """The same poster, painted in other tiles."""
@@ -96,7 +98,7 @@ def measured_tiles(num_tiles: int, statistics: StatisticsMode) -> Sequence[int]:
     """Numbers of the tiles that statistics are taken from."""
     if statistics == "frozen":
         return ()
-    if statistics == "exact" or num_tiles <= NUM_PREVIEW_TILES:
+    if statistics in ("exact", "group") or num_tiles <= NUM_PREVIEW_TILES:
         return range(num_tiles)
     return [(2 * i + 1) * num_tiles // (2 * NUM_PREVIEW_TILES) for i in range(NUM_PREVIEW_TILES)]
 
@@ -117,7 +119,8 @@ def missing_tiles(task: PosterTask, net: Net) -> Mapping[str, set[int]]:
 def are_measured(task: PosterTask, net: Net) -> bool:
     """Whether all statistics of a network are complete."""
     covered = (task.store.load_statistics(net, number) for number in range(task.num_statistics[net]))
-    return all(each.moments is not None and each.num_tiles >= len(task.measured_tiles) for each in covered)
+    expected = len(task.measured_tiles) if task.num_covered is None else task.num_covered
+    return all(each.moments is not None and each.num_tiles >= expected for each in covered)
 
 
 def is_painted(task: PosterTask) -> bool:

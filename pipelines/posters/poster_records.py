@@ -13,7 +13,7 @@ from magic.systems import SYSTEMS, System, SystemTraits
 from pipelines.pictures.source_records import PictureInfo, SkippedPicture, SourceIdentity
 from pipelines.pictures.tone import Tone
 from pipelines.storage.claims import IDENTITY
-from pipelines.storage.records import Record
+from pipelines.storage.records import Record, without
 
 MANIFEST = "manifest.json"
 """File of a finished poster. It is written last: where it is, all else is."""
@@ -23,8 +23,11 @@ RECORDS = (IDENTITY, MANIFEST, FILES)
 """The records in a poster's folder."""
 MAX_TILES = 2**22
 """Of a poster; with tiles of 2048 px it has sides of four million pixels."""
-StatisticsMode = Literal["exact", "preview", "frozen"]
-"""Where normalisation statistics come from: all tiles; a few tiles only, which is approximate; another poster."""
+PLAN = frozenset({"plan.tile", "plan.keep"})
+"""What an identity says of how a poster is painted. A begun poster goes on so, whatever would be chosen now."""
+StatisticsMode = Literal["exact", "preview", "frozen", "group"]
+"""Where normalisation statistics come from: all tiles; a few tiles only, which is approximate; another poster; all
+tiles of a group of posters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,10 +85,17 @@ class PosterIdentity(Record):
     statistics: StatisticsMode
     frozen: str | None
     """Digest of the statistics that were taken over from another poster, if they were."""
+    group: str | None
+    """Digest of all posters of the group that it shares its statistics and its tone with, if it is in one."""
     precision: Precision
     threads: int
     top: int
     """How many of the largest weights of each pixel are stored."""
+
+    @property
+    def picture_digest(self) -> str:
+        """What tells it from other posters, in whatever tiles they are painted."""
+        return hashlib.sha256(json.dumps(without(self.deciding(), PLAN), sort_keys=True).encode()).hexdigest()
 
     @property
     def traits(self) -> SystemTraits:

@@ -38,7 +38,8 @@ class Table:
     @property
     def config(self) -> BatchConfig:
         with (self.folder / "table.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            columns = dict.fromkeys([*COLUMNS, *(column for row in self.rows.values() for column in row)])
+            writer = csv.DictWriter(file, list(columns))
             writer.writeheader()
             writer.writerows({"id": name, **row} for name, row in self.rows.items())
         return BatchConfig(table=f"{self.folder}/table.csv", out=f"{self.folder}/out", workers=2)

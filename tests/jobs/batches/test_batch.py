@@ -116,10 +116,10 @@ class Deadly(RowPainter):
 
     __slots__ = ()
 
-    def paint(self, row):
-        if row.name == "deadly":
+    def paint(self, rows):
+        if rows[0].name == "deadly":
             yield from apply_to_each(Shared(0), die, [0], "die")
-        return (yield from super().paint(row))
+        return (yield from super().paint(rows))
 
 
 def test_a_row_that_kills_its_workers_fails_alone(ray_here, table):

@@ -176,7 +176,7 @@ def test_every_mode_and_what_it_refuses(ray_here, config, tmp_path, model):
 
 
 def test_what_cannot_be_is_refused_before_a_worker_is_asked_for(ray_here, config, monkeypatch):
-    monkeypatch.setattr(jobs.posters.poster, "paint_poster", None)
+    monkeypatch.setattr(jobs.posters.poster, "paint_posters", None)
     with pytest.raises(
         ValueError, match=r"MB or more of memory for a tile of \d+ x \d+ px as it is read, got '1e-05 MB'"
     ):
