@@ -16,13 +16,12 @@ from jobs.posters.render_workers import RenderWorkers
 from jobs.posters.shelf import Shelf
 from jobs.settings.poster_config import PosterConfig
 from magic.checks import first_line, require
-from pipelines.export.thumbnails import write_thumbnail
+from pipelines.export.thumbnails import show_small
 from pipelines.painting.probe import Probe
 from pipelines.posters.finished_poster import FinishedPoster
 from pipelines.posters.poster_records import PosterIdentity
 from pipelines.storage.claims import IDENTITY
 from pipelines.storage.door import is_new, join, names_in, read_object, remove
-from pipelines.workers.functions import Shared, apply_to_each
 from pipelines.workers.stages import Steps
 
 NO_TELLING = lambda text: None  # noqa: E731
@@ -99,8 +98,7 @@ class RowPainter:
     def _finished(self, url: str, record: RowRecord, inputs: Inputs, began: float) -> Steps[RowRecord]:
         """The record of a row whose poster is painted; the poster's thumbnail is made."""
         finished = FinishedPoster.at(url)
-        thumb = Thumbnail(finished, join(self.book.url, "thumbs", f"{record.name}.jpg"))
-        yield from apply_to_each(Shared(thumb), show_small, [0], "thumbnail")
+        yield from show_small(finished, join(self.book.url, "thumbs", f"{record.name}.jpg"))
         return replace(
             record,
             status="done",
@@ -116,19 +114,6 @@ class RowPainter:
 def refused(record: RowRecord, stage: Stage, reason: str) -> RowRecord:
     """The record of a row that will not be painted."""
     return replace(record, status="refused", stage=stage, reason=reason)
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """A poster that is to be shown small."""
-
-    poster: FinishedPoster
-    url: str
-
-
-def show_small(thumb: Thumbnail, number: int) -> None:
-    """Write its thumbnail."""
-    write_thumbnail(thumb.poster.whole("output", thumb.poster.store.num_levels - 1), thumb.url)
 
 
 def inputs_of(job: PosterJob) -> Inputs:

@@ -15,10 +15,9 @@ from magic.checks import printable, require
 from magic.geometry import Box
 from magic.networks.generator import Statistics
 from magic.scene.reference import region_boxes
-from magic.scene.renderer import TileRenderer
 from magic.scene.scene import plan_grid
 from pipelines.export.formats import ExportOptions, format_of
-from pipelines.painting.comparison import StoreError, check_regions
+from pipelines.painting.comparison import measure_error
 from pipelines.painting.disk_space import require_room, stored_bytes
 from pipelines.painting.painting import Painting, SentParts
 from pipelines.painting.plan import TILES_PX, Plan, Planner, require_a_tile
@@ -247,10 +246,6 @@ class PosterJob:
         read = region_boxes(self.composition.generator, canvas.box, region).read
         if finished.is_preview or read.area * measured.peak_bytes > self._memory_bytes(measured):
             return None
-        error = yield from self.painting.planned(task).on_one_worker("check", _check_some_regions, finished)
+        painting = self.painting.planned(task)
+        error = yield from painting.on_one_worker("check", measure_error, finished, NUM_REGIONS, REGION_PX)
         return MeasuredError(regions=NUM_REGIONS, **error._asdict())
-
-
-def _check_some_regions(task: PosterTask, renderer: TileRenderer, finished: FinishedPoster) -> StoreError:
-    """Compare a few regions of a poster with the same regions painted anew, in a worker's process."""
-    return check_regions(finished, renderer, NUM_REGIONS, REGION_PX, seed=0)

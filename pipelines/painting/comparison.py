@@ -9,6 +9,7 @@ from magic.geometry import Box
 from magic.pixels import to_uint8
 from magic.scene.reference import Rendering, render_region
 from magic.scene.renderer import TileRenderer
+from pipelines.painting.poster_task import PosterTask
 from pipelines.posters.finished_poster import FinishedPoster
 
 
@@ -39,6 +40,13 @@ def compare(poster: FinishedPoster, box: Box, shown: Rendering) -> StoreError:
     flips = (poster.store.read("labels", box)[0] != shown.labels).sum()
     mean, maximum = (max(float(measure(error)) for error in errors) for measure in (np.mean, np.max))
     return StoreError(mean, int(maximum), int(flips), shown.labels.size)
+
+
+def measure_error(
+    task: PosterTask, renderer: TileRenderer, poster: FinishedPoster, number: int, side_px: int
+) -> StoreError:
+    """Check regions of a poster that was just painted, as a function for Painting.on_one_worker."""
+    return check_regions(poster, renderer, number, side_px, seed=0)
 
 
 def check_regions(

@@ -57,12 +57,13 @@ def probe(painting: Painting, num_workers: int, gpus_per_worker: float) -> Steps
         num_workers: how many workers there will be.
         gpus_per_worker: GPUs that each will have, 0 for none. Workers that share a GPU share its memory.
     """
-    return painting.on_one_worker("probe", _probe, num_workers, gpus_per_worker)
+    # counted here once: to count, PyTorch imports its compiler, which takes as long as all else of a worker's start
+    cost = cost_of(painting.generator.config, len(painting.task.scene.memory.templates))
+    return painting.on_one_worker("probe", _probe, cost, num_workers, gpus_per_worker)
 
 
-def _probe(task: PosterTask, renderer: TileRenderer, num_workers: int, gpus_per_worker: float) -> Probe:
+def _probe(task: PosterTask, renderer: TileRenderer, cost: Cost, num_workers: int, gpus_per_worker: float) -> Probe:
     generator, device, canvas = renderer.generator, renderer.device, task.scene.canvas
-    cost = cost_of(generator.config, len(task.scene.memory.templates))
     side = probe_px(generator, cost, min(canvas.height, canvas.width))
     sharers = min(num_workers, _max_sharers(device, task.threads, gpus_per_worker))
     for px in (2 * generator.config.multiple, side):  # the first one warms up
