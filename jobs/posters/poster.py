@@ -11,17 +11,17 @@ from jobs.posters.render_workers import RenderWorkers
 from jobs.posters.shelf import Shelf
 from jobs.settings.poster_config import PosterConfig
 from magic.checks import printable, shown
-from magic.networks.generator import Statistics
 from pipelines.painting.painter import paint
-from pipelines.painting.poster_task import PosterTask
+from pipelines.painting.poster_task import PosterTask, is_painted
 from pipelines.painting.probe import Probe
 from pipelines.posters.checking import drop_damaged
 from pipelines.posters.finished_poster import FinishedPoster
-from pipelines.posters.poster_records import PosterIdentity
+from pipelines.posters.poster_records import MeasuredError, PosterIdentity
 from pipelines.posters.poster_store import PosterStore
 from pipelines.posters.pyramid import build_pyramid
 from pipelines.storage.claims import IDENTITY, claim
 from pipelines.storage.outputs import require_folder
+from pipelines.workers.functions import few_here
 from pipelines.workers.stages import Steps
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def poster(config: PosterConfig) -> str | None:
         job = PosterJob.begin(config, shelf, workers)
         job.check()
         with workers.pool() as pool:
-            (url,) = pool.do(paint_posters([job]))
+            (url,) = pool.do(few_here(paint_posters([job]), workers.num_workers))
     if url is not None:
         print(f"wrote {', '.join(file_names(config)) or 'the store'} in {printable(url)}")
     return url
@@ -65,6 +65,44 @@ def paint_posters(jobs: Sequence[PosterJob], tell: Callable[[str], None] = print
         ValueError: for a plan that cannot be carried out, or an output folder that belongs to another job.
         RuntimeError: if tiles keep failing; the rest is done and kept.
     """
+    is_dry = jobs[0].config.dry_run
+    begun = [None if is_dry else _take_begun(job) for job in jobs]
+    tasks = _of_one_group([task for task in begun if task is not None])
+    earlier = [FinishedPoster.find(task.store.url) for task in tasks if is_painted(task)]
+    errors: list[MeasuredError | None] | None = None
+    if len(earlier) == len(jobs) and None not in earlier:  # only files are missing: no worker is asked what it can do
+        errors = [poster.manifest.measured_error for poster in earlier if poster is not None]
+    else:
+        probes, tasks = yield from _plan(jobs, tell)
+        if is_dry:
+            return [None] * len(jobs)
+        for job, task, taken in zip(jobs, tasks, begun, strict=True):
+            if taken is None:
+                take_folder(task.store, job.identity(task))
+        tasks = _of_one_group(tasks)
+    for task in tasks:
+        task.store.create(task.layers)
+    paintings = [job.painting.planned(task) for job, task in zip(jobs, tasks, strict=True)]
+    statistics = yield from paint(paintings, jobs[0].frozen_statistics)
+    urls: list[str | None] = []
+    for number, (job, task) in enumerate(zip(jobs, tasks, strict=True)):
+        yield from build_pyramid(task.store, task.store.layers)
+        finished = FinishedPoster(task.store.url, job.manifest(task, statistics))
+        error = errors[number] if errors else (yield from job.measure_error(finished, task, probes[number]))
+        urls.append((yield from deliver(job.config, finished, error)))
+    return urls
+
+
+def _take_begun(job: PosterJob) -> PosterTask | None:
+    """The task of a poster that was begun, whose folder is taken; None for a new one."""
+    task = job.begun_task
+    if task is not None:
+        take_folder(task.store, job.identity(task))
+    return task
+
+
+def _plan(jobs: Sequence[PosterJob], tell: Callable[[str], None]) -> Steps[tuple[list[Probe], list[PosterTask]]]:
+    """What a worker can do for each of the posters, and how each will be painted."""
     probes, tasks = [], []
     for job in jobs:
         measured = yield from job.shelf.probe(job.painting, job.model, job.workers)
@@ -74,27 +112,13 @@ def paint_posters(jobs: Sequence[PosterJob], tell: Callable[[str], None] = print
         job.require_room(task, measured)
         probes.append(measured)
         tasks.append(task)
-    if jobs[0].config.dry_run:
-        return [None] * len(jobs)
-    for job, task in zip(jobs, tasks, strict=True):
-        take_folder(task.store, job.identity(task))
-        task.store.create(task.layers)
+    return probes, tasks
+
+
+def _of_one_group(tasks: Sequence[PosterTask]) -> list[PosterTask]:
+    """The tasks, each of which knows how many tiles its statistics cover."""
     num_covered = sum(len(task.measured_tiles) for task in tasks)
-    tasks = [replace(task, num_covered=num_covered) for task in tasks]
-    paintings = [job.painting.planned(task) for job, task in zip(jobs, tasks, strict=True)]
-    statistics = yield from paint(paintings, jobs[0].frozen_statistics)
-    urls: list[str | None] = []
-    for job, task, measured in zip(jobs, tasks, probes, strict=True):
-        urls.append((yield from finish(job, task, statistics, measured)))
-    return urls
-
-
-def finish(job: PosterJob, task: PosterTask, statistics: Statistics, measured: Probe) -> Steps[str]:
-    """All that follows when a poster's tiles are painted: a work; returns its folder's URL."""
-    yield from build_pyramid(task.store, task.store.layers)
-    finished = FinishedPoster(task.store.url, job.manifest(task, statistics))
-    error = yield from job.measure_error(finished, task, measured)
-    return (yield from deliver(job.config, finished, error))
+    return [replace(task, num_covered=num_covered) for task in tasks]
 
 
 def take_folder(store: PosterStore, identity: PosterIdentity) -> None:

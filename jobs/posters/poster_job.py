@@ -93,6 +93,24 @@ class PosterJob:
             statistics="group" if self.group else self.config.statistics_mode,
         )
 
+    @property
+    def begun_task(self) -> PosterTask | None:
+        """The task of a poster that was begun, in its own tiles, before anything is planned; None for a new one."""
+        begun = self._begun_plan
+        if begun is None:
+            return None
+        grid = plan_grid(self.composition.generator, self.composition.scene.canvas, begun.tile)
+        return self.unplanned_task.tiled(Tiling(grid, begun.keep))
+
+    @property
+    def _begun_plan(self) -> TilingRecord | None:
+        """How a begun poster goes on. If something else is asked for, that: its folder will refuse it."""
+        data, config = self.unplanned_task.store.folder.read(IDENTITY), self.config
+        if data is None:
+            return None
+        plan = PosterIdentity.from_bytes(data, IDENTITY).plan
+        return TilingRecord(tile=config.tile or plan.tile, keep=plan.keep if config.keep is None else config.keep)
+
     def planned_task(self, plan: Plan) -> PosterTask:
         """The task as it will be carried out."""
         return self.unplanned_task.tiled(plan.tiling)
@@ -169,11 +187,9 @@ class PosterJob:
         planner = Planner(
             composition.generator, composition.scene, self.unplanned_task, measured, num_workers, memory_bytes
         )
-        data = self.unplanned_task.store.folder.read(IDENTITY)
-        if data is not None:
-            begun = PosterIdentity.from_bytes(data, IDENTITY)
-            keep = begun.plan.keep if config.keep is None else config.keep
-            return planner.same_as(config.tile or begun.plan.tile, keep=keep)
+        begun = self._begun_plan
+        if begun is not None:
+            return planner.same_as(begun.tile, keep=begun.keep)
         return planner.choose((config.tile,) if config.tile else TILES_PX, config.keeps, whole=config.is_whole)
 
     def _memory_bytes(self, measured: Probe) -> int:

@@ -153,11 +153,17 @@ def carry_out(steps: Steps[Result], num_workers: int) -> Result:
         Exception: what a function raises in this process.
     """
     with closing(WorkerPool(function_workers(num_workers))) as pool:
-        return pool.do(_few_here(steps, min(num_workers, MAX_LOCAL_TASKS)))
+        return pool.do(few_here(steps, num_workers))
 
 
-def _few_here(steps: Steps[Result], max_tasks: int) -> Generator[Stage, None, Result]:
-    """The same work, but what there is to do before its first large stage is done in this process."""
+def few_here(steps: Steps[Result], num_workers: int) -> Generator[Stage, None, Result]:
+    """The same work, but what there is to do before its first stage that is worth a worker is done in this process.
+
+    Args:
+        steps: the work.
+        num_workers: processes that could do it. A stage of as many tasks, and of no more than a few, is not worth them.
+    """
+    max_tasks = min(num_workers, MAX_LOCAL_TASKS)
     error: Exception | None = None
     is_small = True
     with closing(steps):
