@@ -1,12 +1,12 @@
 """Many posters by `magic batch`: against one command for each, under kills, and how busy its workers are.
 
-    python -m benchmarks.batch [many] [kills] [mixed] [rows]
+    python -m benchmarks.batch [many] [kills] [mixed] [rows] [single]
 
 many: 200 rows of three models, two of them broken and one huge, and a sample of them as single `magic poster` commands.
 kills: a batch that is killed at five random moments, driver or worker, against an undisturbed one and single posters.
 mixed: how busy workers are with 50 posters of mixed size. rows: the driver's memory over 1,000 rows of almost free
-posters. Without a name, all of them. Each part writes its section of benchmarks/results/batch.md. Do not change the
-code while this runs: the manifests of posters hold its version.
+posters. single: `magic poster` now and before the engine. Without a name, all of them. Each part writes its section of
+benchmarks/results/batch.md. Do not change the code while this runs: the manifests of posters hold its version.
 """
 
 import os
@@ -34,6 +34,7 @@ from benchmarks.batch_rows import (
     num_done,
     num_tasks,
     single_seconds,
+    steps_of_one,
 )
 from benchmarks.report import RESULTS, family, kill
 from cluster.connection import ClusterConfig
@@ -45,16 +46,20 @@ from jobs.batches.rows import Row, read_rows
 from jobs.posters.render_workers import RenderWorkers
 from jobs.posters.shelf import Shelf
 from jobs.settings.batch_config import BatchConfig
+from jobs.settings.demo_pictures import PROJECT
 from magic.machine import machine
 from magic.tables import markdown_table
 from pipelines.workers.functions import Shared, apply_to_each
 
-SMALL_PX, HUGE_PX, TILE_PX = 400, 3000, 512
+SMALL_PX, HUGE_PX, TILE_PX = 400, 4000, 512
 NUM_SINGLE = 10
 """Rows that are painted as single commands, too."""
 MIXED_PX = (200, 300, 400, 600, 900)
 NUM_KILLS, KILLED_ROWS = 5, 12
 NUM_ALMOST_FREE = 1000
+BEFORE = "c3aea31"
+"""The last commit whose `magic poster` had pools and tasks of its own, beside the painting."""
+NUM_PAIRS = 5
 
 
 def die(shared: object, number: int) -> None:
@@ -244,7 +249,33 @@ def rows() -> str:
     return f"## Memory of the driver\n\n{command('rows')}: {NUM_ALMOST_FREE} rows of 8 px.\n\n{table}\n"
 
 
-SECTIONS = {"many": many, "kills": kills, "mixed": mixed, "rows": rows}
+def single() -> str:
+    """`magic poster` of this commit against that of the last one before the engine, in turns."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        subprocess.run(["git", "worktree", "add", "--detach", folder / "before", BEFORE], check=True)
+        try:
+            config = make_table(folder, [{"model": make_models(folder)[0], "width": SMALL_PX, "tile": 128}])
+            code = {"before": folder / "before", "now": PROJECT}
+            seconds: dict[str, list[dict[str, float]]] = {"before": [], "now": []}
+            for number in range(NUM_PAIRS):
+                for name, root in code.items():
+                    seconds[name].append(steps_of_one(config, folder / f"{name}-{number}", root))
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", folder / "before"], check=True)
+    rows = []
+    for step in seconds["now"][0]:
+        pairs = [(before[step], now[step]) for before, now in zip(seconds["before"], seconds["now"], strict=True)]
+        medians = [f"{statistics.median(times):.1f}" for times in zip(*pairs, strict=True)]
+        rows.append([step, *medians, f"{statistics.median(before / now for before, now in pairs):.2f}"])
+    table = markdown_table(["command", f"{BEFORE}, s", "now, s", "median ratio of the pairs"], rows)
+    return (
+        f"## A single poster\n\n{command('single')}: {SMALL_PX} px in tiles of 128 by {NUM_WORKERS} workers, "
+        f"{NUM_PAIRS} pairs in turns, each command with its own Ray.\n\n{table}\n"
+    )
+
+
+SECTIONS = {"many": many, "kills": kills, "mixed": mixed, "rows": rows, "single": single}
 
 
 def main(names: list[str]) -> None:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -59,6 +60,21 @@ def single_command(config: BatchConfig, name: str, out: Path) -> list[str]:
     given = {name: value for name, value in row.cells.items() if name != "id" and value is not None}
     options = [part for name, value in given.items() for part in (f"--{name}", str(value).replace("true", "True"))]
     return [sys.executable, "-m", "jobs.cli", "poster", "--workers", str(config.workers), "--out", str(out), *options]
+
+
+def steps_of_one(config: BatchConfig, out: Path, root: Path) -> dict[str, float]:
+    """The time of a poster's command, by the code in a folder: for a new poster, a finished one, and one lost tile."""
+    seconds = {"a new poster": timed(single_command(config, "row-0000", out), root)}
+    seconds["the same command again"] = timed(single_command(config, "row-0000", out), root)
+    (out / "tiles.zarr/output/0/c/0/1/1").unlink()
+    return seconds | {"one tile is lost": timed(single_command(config, "row-0000", out), root)}
+
+
+def timed(line: list[str], root: Path) -> float:
+    """The time that a command takes, by the code in a folder."""
+    started = time.monotonic()
+    subprocess.run(line, check=True, capture_output=True, cwd=root, env=os.environ | {"PYTHONPATH": str(root)})
+    return time.monotonic() - started
 
 
 def contents(folder: Path) -> dict[str, str]:
