@@ -9,7 +9,7 @@ from jobs.settings.poster_config import PosterConfig
 from magic.networks.packed import save_generator
 from tests.conftest import random_generator
 
-K, SEED, TILE = 3, 5, 48
+K, SEED, TILE = 3, 5, 96
 
 
 def small_poster(model: Path, pictures: Path, out: Path) -> PosterConfig:

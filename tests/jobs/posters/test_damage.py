@@ -42,7 +42,7 @@ def made(ray_here, pictures, tmp_path_factory):
 def copy(made, tmp_path):
     """A copy of the poster that a test may damage."""
     shutil.copytree(made.out, tmp_path / "poster")
-    return replace(made, out=str(tmp_path / "poster"))
+    return replace(made, out=str(tmp_path / "poster"), workers=1)
 
 
 def flip(path: Path, other: Path) -> None:

@@ -17,15 +17,23 @@ from jobs.posters.poster import poster
 from jobs.posters.poster_job import PosterJob
 from pipelines.painting.plan import max_kept_bytes
 from tests.conftest import killing
-from tests.jobs.posters.small_poster import SEED, TILE, K, contents, files_below, small_poster
+from tests.jobs.posters.small_poster import SEED, K, contents, files_below, small_poster
 
 DAY_S = 86_400
+TILE = 72
+"""Of which the canvas has 16."""
+
+
+@pytest.fixture
+def config(config):
+    """The small poster, in more and smaller tiles."""
+    return lambda **changes: config(**{"tile": TILE} | changes)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(ray_here, model, pictures, tmp_path_factory):
     """The files of a poster made by one worker."""
-    settings = small_poster(model, pictures, tmp_path_factory.mktemp("undisturbed") / "poster")
+    settings = replace(small_poster(model, pictures, tmp_path_factory.mktemp("undisturbed") / "poster"), tile=TILE)
     poster(settings)
     return contents(settings.out)
 
