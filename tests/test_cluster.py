@@ -80,7 +80,7 @@ def training(studio, pictures, name: str, *more: object) -> list[object]:
 def poster(out: str, *more: object) -> list[object]:
     return [
         *("poster", "--model", "models:/studio@current", "--content", f"s3://{BUCKET}/portrait.png", "--width", 500),
-        *("--tile", 128, "--workers", 2, "--out", f"s3://{BUCKET}/{out}", *more),
+        *("--tile", 96, "--workers", 2, "--out", f"s3://{BUCKET}/{out}", *more),
     ]
 
 
@@ -164,7 +164,7 @@ def test_a_worker_is_killed_and_a_node_removed(studio, undisturbed):
 
 def test_a_batch_goes_on_when_a_node_is_removed(studio, undisturbed):
     shared = f"models:/studio@current,s3://{BUCKET}/portrait.png"
-    rows = [f"plain,{shared},500,128,0", f"small,{shared},100,48,1", f"seeded,{shared},100,48,2"]
+    rows = [f"plain,{shared},500,96,0", f"small,{shared},100,48,1", f"seeded,{shared},100,48,2"]
     table = "\n".join(["id,model,content,width,tile,seed", *rows, f"wrong,{shared},wide,,"])
     studio.files.pipe(f"{BUCKET}/wall.csv", table.encode())
     args = ("batch", f"s3://{BUCKET}/wall.csv", "--out", f"s3://{BUCKET}/wall", "--workers", 2)
