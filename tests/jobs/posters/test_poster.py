@@ -167,7 +167,7 @@ def test_every_mode_and_what_it_refuses(ray_here, config, tmp_path, model):
     with pytest.raises(ValueError, match=r"a job in .*frozen that differs in frozen"):
         poster(config(out=made["frozen"].url, mode="frozen", keep=None, statistics=str(tmp_path / "narrow")))
     with pytest.raises(ValueError, match="a tile to fit into a worker's memory of 1 MB"):
-        poster(config(out=str(tmp_path / "other"), memory_gb=0.001))
+        poster(config(out=str(tmp_path / "other"), tile=48, memory_gb=0.001))
     with pytest.raises(ValueError, match=r"a tile of 248 x 264 px as it is read, .* or another --mode"):
         poster(config(out=str(tmp_path / "other"), memory_gb=0.001, mode="whole", tile=None, keep=None))
     with pytest.raises(ValueError, match="at most 65500 pixels on a side for JPEG"):
