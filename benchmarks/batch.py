@@ -51,7 +51,7 @@ from magic.machine import machine
 from magic.tables import markdown_table
 from pipelines.workers.functions import Shared, apply_to_each
 
-SMALL_PX, HUGE_PX, TILE_PX = 400, 4000, 512
+SMALL_PX, HUGE_PX, TILE_PX = 400, 3000, 512
 NUM_SINGLE = 10
 """Rows that are painted as single commands, too."""
 MIXED_PX = (200, 300, 400, 600, 900)

@@ -47,9 +47,7 @@ def make_table(folder: Path, rows: list[Mapping[str, Any]]) -> BatchConfig:
 def single_seconds(config: BatchConfig, name: str, folder: Path) -> float:
     """The time that a row takes as a command of its own; its bytes must be the batch's."""
     out = folder / "single" / name
-    started = time.monotonic()
-    subprocess.run(single_command(config, name, out), check=True, capture_output=True)
-    seconds = time.monotonic() - started
+    seconds = timed(single_command(config, name, out), PROJECT)
     assert contents(out) == contents(Path(config.out) / "posters" / name), name
     return seconds
 

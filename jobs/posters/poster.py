@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from cluster.ray_session import ray_session
 from jobs.posters.delivery import deliver, file_names
@@ -12,11 +11,11 @@ from jobs.posters.shelf import Shelf
 from jobs.settings.poster_config import PosterConfig
 from magic.checks import printable, shown
 from pipelines.painting.painter import paint
-from pipelines.painting.poster_task import PosterTask, is_painted
+from pipelines.painting.poster_task import PosterTask, are_painted
 from pipelines.painting.probe import Probe
 from pipelines.posters.checking import drop_damaged
 from pipelines.posters.finished_poster import FinishedPoster
-from pipelines.posters.poster_records import MeasuredError, PosterIdentity
+from pipelines.posters.poster_records import PosterIdentity
 from pipelines.posters.poster_store import PosterStore
 from pipelines.posters.pyramid import build_pyramid
 from pipelines.storage.claims import IDENTITY, claim
@@ -67,11 +66,11 @@ def paint_posters(jobs: Sequence[PosterJob], tell: Callable[[str], None] = print
     """
     is_dry = jobs[0].config.dry_run
     begun = [None if is_dry else _take_begun(job) for job in jobs]
-    tasks = _of_one_group([task for task in begun if task is not None])
-    earlier = [FinishedPoster.find(task.store.url) for task in tasks if is_painted(task)]
-    errors: list[MeasuredError | None] | None = None
-    if len(earlier) == len(jobs) and None not in earlier:  # only files are missing: no worker is asked what it can do
-        errors = [poster.manifest.measured_error for poster in earlier if poster is not None]
+    tasks = [task for task in begun if task is not None]
+    earlier = [known for task in tasks if (known := FinishedPoster.find(task.store.url)) is not None]
+    is_finished = len(earlier) == len(jobs) and are_painted(tasks)
+    if is_finished:  # no worker need be asked what it can do
+        tell("\n".join(f"{shown(task.store.url)} is painted: only missing files are written" for task in tasks))
     else:
         probes, tasks = yield from _plan(jobs, tell)
         if is_dry:
@@ -79,7 +78,6 @@ def paint_posters(jobs: Sequence[PosterJob], tell: Callable[[str], None] = print
         for job, task, taken in zip(jobs, tasks, begun, strict=True):
             if taken is None:
                 take_folder(task.store, job.identity(task))
-        tasks = _of_one_group(tasks)
     for task in tasks:
         task.store.create(task.layers)
     paintings = [job.painting.planned(task) for job, task in zip(jobs, tasks, strict=True)]
@@ -88,7 +86,10 @@ def paint_posters(jobs: Sequence[PosterJob], tell: Callable[[str], None] = print
     for number, (job, task) in enumerate(zip(jobs, tasks, strict=True)):
         yield from build_pyramid(task.store, task.store.layers)
         finished = FinishedPoster(task.store.url, job.manifest(task, statistics))
-        error = errors[number] if errors else (yield from job.measure_error(finished, task, probes[number]))
+        if is_finished:
+            error = earlier[number].manifest.measured_error
+        else:
+            error = yield from job.measure_error(finished, task, probes[number])
         urls.append((yield from deliver(job.config, finished, error)))
     return urls
 
@@ -113,12 +114,6 @@ def _plan(jobs: Sequence[PosterJob], tell: Callable[[str], None]) -> Steps[tuple
         probes.append(measured)
         tasks.append(task)
     return probes, tasks
-
-
-def _of_one_group(tasks: Sequence[PosterTask]) -> list[PosterTask]:
-    """The tasks, each of which knows how many tiles its statistics cover."""
-    num_covered = sum(len(task.measured_tiles) for task in tasks)
-    return [replace(task, num_covered=num_covered) for task in tasks]
 
 
 def take_folder(store: PosterStore, identity: PosterIdentity) -> None:

@@ -102,7 +102,7 @@ class PosterJob:
         grid = plan_grid(self.composition.generator, self.composition.scene.canvas, begun.tile)
         return self.unplanned_task.tiled(Tiling(grid, begun.keep))
 
-    @property
+    @cached_property
     def _begun_plan(self) -> TilingRecord | None:
         """How a begun poster goes on. If something else is asked for, that: its folder will refuse it."""
         data, config = self.unplanned_task.store.folder.read(IDENTITY), self.config

@@ -19,8 +19,8 @@ class BatchConfig:
 
     table: Positional[Annotated[str | None, RESULT, PLACE]] = None
     """URL of a table (.csv, .jsonl, .parquet) with a row for each poster. Its columns are settings of `magic poster` by
-    their own names (model, content, width, seed, ...), and id, the row's name; what is blank is the default. Several
-    values in one cell are separated by semicolons."""
+    their own names (model, content, width, seed, ...), id, the row's name, and group: the rows of one group share their
+    statistics and their tone. What is blank is the default. Several values in one cell are separated by semicolons."""
     out: Annotated[str, FREE, PLACE]
     """URL of the folder that gets the posters (posters/NAME), their records (rows/NAME.json), the results as a table,
     and index.html."""

@@ -22,7 +22,7 @@ from magic.networks.generator import Net, Statistics
 from magic.networks.norm import Moments
 from pipelines.painting.painting import Painting
 from pipelines.painting.plan import stage_flops
-from pipelines.painting.poster_task import PosterTask, is_painted, missing_tiles
+from pipelines.painting.poster_task import PosterTask, are_painted, missing_tiles, num_covered
 from pipelines.painting.tile_worker import Measurement
 from pipelines.posters.layers import UNREFINED
 from pipelines.posters.poster_store import Coverage, PosterStore
@@ -54,7 +54,7 @@ def paint(paintings: Sequence[Painting], frozen: Statistics | None = None) -> St
             for task in tasks:
                 task.store.adopt_statistics(net, number, moments)
     at_once = len(tasks) == 1 and tasks[0].is_whole
-    if all(map(is_painted, tasks)):
+    if are_painted(tasks):
         statistics = _stored_statistics(tasks[0])
     else:
         with progress("painting", 1 if at_once else sum(map(_num_tasks, tasks)), "tile") as shown:
@@ -83,7 +83,10 @@ def _stored_statistics(task: PosterTask) -> Statistics:
 def _paint_whole(painting: Painting, frozen: Statistics) -> Steps[Statistics]:
     """Paint the only tile, and keep its statistics."""
     task, found = painting.task, dict[int, Statistics]()
-    missing = {name for net in task.num_statistics for name, tiles in missing_tiles(task, net).items() if tiles}
+    covered = num_covered([task])
+    missing = {
+        name for net in task.num_statistics for name, tiles in missing_tiles(task, net, covered).items() if tiles
+    }
     costs = [Costs(painting, net) for net in task.num_statistics]
     yield Stage(
         title="painting",
@@ -165,7 +168,8 @@ class _NetworkPainter:
         return statistics
 
     def _render(self, statistics: Sequence[Moments]) -> Steps[None]:
-        missing = [missing_tiles(task, self.net) for task in self.tasks]
+        covered = num_covered(self.tasks)
+        missing = [missing_tiles(task, self.net, covered) for task in self.tasks]
         tiles = self._numbered([sorted(set().union(*each.values())) for each in missing])
         self.shown.update(self.starts[-1] - len(tiles))
         call = self._call("render", statistics, [ray.put(each) for each in missing])

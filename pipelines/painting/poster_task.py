@@ -1,6 +1,6 @@
 """What workers are told of a poster: everything that is needed to paint any of its tiles; and what is missing of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from magic.geometry import Tile, TileGrid
@@ -40,8 +40,6 @@ class PosterTask:
     """CPU threads of each worker."""
     precision: Precision = "fp32"
     statistics: StatisticsMode = "exact"
-    num_covered: int | None = None
-    """Tiles that its statistics cover, where they are those of a group; None where they are its own."""
 
     def tiled(self, tiling: Tiling) -> "PosterTask":
         """The same poster, painted in other tiles."""
@@ -103,35 +101,48 @@ def measured_tiles(num_tiles: int, statistics: StatisticsMode) -> Sequence[int]:
     return [(2 * i + 1) * num_tiles // (2 * NUM_PREVIEW_TILES) for i in range(NUM_PREVIEW_TILES)]
 
 
-def missing_tiles(task: PosterTask, net: Net) -> Mapping[str, set[int]]:
+def num_covered(tasks: Iterable[PosterTask]) -> int:
+    """How many tiles each statistic covers of a poster, or of all posters of a group."""
+    return sum(len(task.measured_tiles) for task in tasks)
+
+
+def are_painted(tasks: Sequence[PosterTask]) -> bool:
+    """Whether nothing is missing of a poster, or of the posters of a group."""
+    covered = num_covered(tasks)
+    return all(
+        _are_measured(task, net, covered) and not any(missing_tiles(task, net, covered).values())
+        for task in tasks
+        for net in task.num_statistics
+    )
+
+
+def missing_tiles(task: PosterTask, net: Net, covered: int) -> Mapping[str, set[int]]:
     """The tiles that each layer of a network misses.
 
     The layer that the refiner reads goes when a poster is painted. If one of the poster's tiles is damaged later, that
     layer misses no more than what the refiner will read for this tile.
+
+    Args:
+        task: the poster.
+        net: the network.
+        covered: see num_covered.
     """
     tiles = set(range(len(task.grid)))
     missing = {name: tiles - task.store.done(name) for name in task.layers_of(net)}
     if UNREFINED in missing:
-        missing[UNREFINED] &= _read_by_the_refiner(task)
+        missing[UNREFINED] &= _read_by_the_refiner(task, covered)
     return missing
 
 
-def are_measured(task: PosterTask, net: Net) -> bool:
+def _are_measured(task: PosterTask, net: Net, covered: int) -> bool:
     """Whether all statistics of a network are complete."""
-    covered = (task.store.load_statistics(net, number) for number in range(task.num_statistics[net]))
-    expected = len(task.measured_tiles) if task.num_covered is None else task.num_covered
-    return all(each.moments is not None and each.num_tiles >= expected for each in covered)
+    found = (task.store.load_statistics(net, number) for number in range(task.num_statistics[net]))
+    return all(each.moments is not None and each.num_tiles >= covered for each in found)
 
 
-def is_painted(task: PosterTask) -> bool:
-    """Whether nothing is missing."""
-    nets = task.num_statistics
-    return all(are_measured(task, net) and not any(missing_tiles(task, net).values()) for net in nets)
-
-
-def _read_by_the_refiner(task: PosterTask) -> set[int]:
+def _read_by_the_refiner(task: PosterTask, covered: int) -> set[int]:
     """The tiles under all that the refiner has still to measure and to render."""
-    readers = set().union(*missing_tiles(task, "refiner").values())
-    if not are_measured(task, "refiner"):
+    readers = set().union(*missing_tiles(task, "refiner", covered).values())
+    if not _are_measured(task, "refiner", covered):
         readers |= set(task.measured_tiles)
     return {tile for reader in readers for tile in task.grid.overlapping(task.grid[reader].read)}

@@ -103,7 +103,9 @@ def test_a_finished_poster_is_not_painted_again(config, undisturbed, capsys):
     poster(settings)
     assert (Path(settings.out) / "viewer" / "index.html").exists()
     before = {path: path.stat().st_mtime_ns for path in files_below(settings.out) if "manifest.json" not in path.name}
+    capsys.readouterr()
     poster(settings)
+    assert "is painted: only missing files are written" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in before} == before
     poster(replace(settings, width_cm=2.0))
     stayed = [path for path, when in before.items() if path.exists() and path.stat().st_mtime_ns == when]
